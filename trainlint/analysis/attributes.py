@@ -1,0 +1,223 @@
+"""Reading and writing attributes of abstract values."""
+
+from __future__ import annotations
+
+
+
+from trainlint.analysis import registry
+from trainlint.analysis.run import Run
+from trainlint.analysis.scope import Scope
+from trainlint.analysis.values import (
+    Array,
+    Class,
+    Const,
+    Ext,
+    Func,
+    Instance,
+    Mapping,
+    Obj,
+    OneOf,
+    Unknown,
+    Value,
+    is_none,
+    join,
+    one_of,
+)
+from trainlint.syntax import ir
+
+PROPERTY_DECORATORS = frozenset({"property", "cached_property", "functools.cached_property"})
+
+
+class Method(Value):
+    """A method of an external object, taken but not called yet."""
+
+    __slots__ = ("name", "receiver")
+
+    def __init__(self, receiver: Value, name: str) -> None:
+        self.receiver = receiver
+        self.name = name
+        self.origin = receiver.origin
+
+    def __repr__(self) -> str:
+        return f"{self.receiver!r}.{self.name}"
+
+
+class WorkspaceModule(Value):
+    """A module of the workspace (or a package of it)."""
+
+    __slots__ = ("names", "path")
+
+    def __init__(self, path: str, names: dict[str, Value]) -> None:
+        self.path = path
+        self.names = names
+        self.origin = None
+
+    def __repr__(self) -> str:
+        return f"module {self.path}"
+
+
+def get_attribute(run: Run, scope: Scope, value: Value, name: str, node: ir.Expr) -> Value:
+    """`value.name`."""
+    if isinstance(value, Unknown):
+        return unknown_attribute(value, name)
+    if isinstance(value, Ext):
+        return run.program.external(f"{value.name}.{name}")
+    if isinstance(value, Instance):
+        return instance_attribute(run, scope, value, name, node)
+    if isinstance(value, WorkspaceModule):
+        return run.program.module_attribute(value, name)
+    if isinstance(value, Class):
+        return class_attribute(run, value, name)
+    if isinstance(value, Obj):
+        return object_attribute(run, scope, value, name, node)
+    if isinstance(value, Array):
+        return array_attribute(run, scope, value, name, node)
+    if isinstance(value, OneOf):
+        parts = [v for v in value.values if not is_none(v)]
+        return one_of(tuple(get_attribute(run, scope, v, name, node) for v in parts))
+    if isinstance(value, Mapping) and name in value.items:
+        # attribute dictionaries (EasyDict, Munch, ConfigDict) are made as Mappings
+        return value.items[name]
+    return Method(value, name)
+
+
+def unknown_attribute(value: Unknown, name: str) -> Value:
+    """The attribute of an unknown: one Unknown per name, so that `self.opt` is the same thing everywhere."""
+    if value.attrs is None:
+        value.attrs = {}
+    found = value.attrs.get(name)
+    if found is None:
+        found = Unknown(f"{value.name}.{name}" if value.name else name, param=value.param)
+        value.attrs[name] = found
+    return found
+
+
+def class_attribute(run: Run, cls: Class, name: str) -> Value:
+    found = cls.find(name)
+    if found is None:
+        if name == "__name__":
+            return Const(cls.name)
+        return Unknown(f"{cls.name}.{name}")
+    if isinstance(found, Func) and has_decorator(found.node, "classmethod"):
+        return Func(found.node, found.scope, found.file, cls, found.owner)
+    return found
+
+
+def has_decorator(node: ir.FunctionDef | ir.Lambda, *names: str) -> bool:
+    if isinstance(node, ir.Lambda):
+        return False
+    return any(dotted(d) in names for d in node.decorators)
+
+
+def dotted(expr: ir.Expr) -> str:
+    """`a.b.c` of a chain of names (a call's function for a call), else an empty string."""
+    parts: list[str] = []
+    if isinstance(expr, ir.Call):
+        expr = expr.func
+    while isinstance(expr, ir.Attr):
+        parts.append(expr.name)
+        expr = expr.value
+    if not isinstance(expr, ir.Name):
+        return ""
+    parts.append(expr.id)
+    return ".".join(reversed(parts))
+
+
+def instance_attribute(run: Run, scope: Scope, value: Instance, name: str, node: ir.Expr) -> Value:
+    found = value.attrs.get(name)
+    writers = written_by(value.cls, name)
+    late = writers - value.tried - {"__init__"}
+    if late and not value.setting_up and (found is None or is_none(found)):
+        run.program.run_writers(run, value, late)
+        found = value.attrs.get(name)
+    if found is not None:
+        return found
+    member = value.cls.find(name)
+    if isinstance(member, Func):
+        if has_decorator(member.node, *PROPERTY_DECORATORS):
+            from trainlint.analysis.calls import call_function
+
+            return call_function(run, scope, bind(member, value), [], {}, node)
+        return bind(member, value)
+    if member is not None:
+        return member
+    if name == "__class__":
+        return value.cls
+    if value.cls.extends("torch.nn.Module") and name in ("parameters", "modules", "children", "named_parameters"):
+        return Method(value, name)
+    # one Unknown per attribute of the object
+    if any(True for _ in value.cls.external_bases()) and not writers:
+        method = Method(value, name)
+        if ("module", name) in registry.METHODS:
+            return method
+    result = Unknown(f"self.{name}")
+    if not value.setting_up:
+        value.attrs[name] = result
+    return result
+
+
+def written_by(cls: Class, name: str) -> set[str]:
+    result: set[str] = set()
+    for ancestor in cls.ancestry():
+        result |= ancestor.written.get(name, set())
+    return result
+
+
+def bind(func: Func, receiver: Value) -> Func:
+    """The function as a method of `receiver`."""
+    if has_decorator(func.node, "staticmethod"):
+        return func
+    if has_decorator(func.node, "classmethod") and isinstance(receiver, Instance):
+        receiver = receiver.cls
+    return Func(func.node, func.scope, func.file, receiver, func.owner)
+
+
+def object_attribute(run: Run, scope: Scope, value: Obj, name: str, node: ir.Expr) -> Value:
+    found = value.attrs.get(name)
+    if found is not None:
+        return found
+    for owner in (value.name, value.kind):
+        handler = registry.METHODS.get((owner, f".{name}"))
+        if handler is not None:
+            call = registry.OpCall(run, scope, node, name, [], {}, value)
+            result = handler(call)
+            if result is not None:
+                return result
+    for owner in (value.name, value.kind):
+        if (owner, name) in registry.METHODS:
+            return Method(value, name)
+    result = Unknown(f"{value.name.rpartition('.')[2]}.{name}")
+    value.attrs[name] = result
+    return result
+
+
+def array_attribute(run: Run, scope: Scope, value: Array, name: str, node: ir.Expr) -> Value:
+    handler = registry.ARRAY_METHODS.get(f".{name}")
+    if handler is not None:
+        call = registry.OpCall(run, scope, node, name, [], {}, value)
+        return handler(call) or Unknown(name)
+    return Method(value, name)
+
+
+def set_attribute(run: Run, scope: Scope, target: Value, name: str, value: Value) -> None:
+    """`target.name = value`: certain outside conditions, else joined with what was there."""
+    if isinstance(target, OneOf):
+        for alternative in target.values:
+            set_attribute(run, scope, alternative, name, value)
+        return
+    if isinstance(target, Instance):
+        table, depth = target.attrs, target.depth
+    elif isinstance(target, Obj):
+        table, depth = target.attrs, target.conds
+    elif isinstance(target, Unknown):
+        if target.attrs is None:
+            target.attrs = {}
+        table, depth = target.attrs, 0
+    elif isinstance(target, Class):
+        table, depth = target.members, 0
+    elif isinstance(target, WorkspaceModule):
+        table, depth = target.names, 0
+    else:
+        return
+    old = table.get(name)
+    table[name] = value if old is None or len(run.conds) <= depth else join(old, value)

@@ -1,0 +1,325 @@
+"""Calls: of workspace functions (interpreted in place), classes, external functions (by the op table) and objects."""
+
+from __future__ import annotations
+
+from trainlint.analysis import registry
+from trainlint.analysis.attributes import Method, WorkspaceModule, bind, get_attribute, has_decorator
+from trainlint.analysis.classes import instantiate
+from trainlint.analysis.facts import Call
+from trainlint.analysis.functions import bind_parameters, decorator_context
+from trainlint.analysis.methods import call_builtin_method, unknown_method
+from trainlint.analysis.run import MAX_DEPTH, Frame, Run, step
+from trainlint.analysis.scope import Scope
+from trainlint.analysis.values import (
+    Array,
+    Class,
+    Const,
+    Ext,
+    Func,
+    Instance,
+    Mapping,
+    Obj,
+    OneOf,
+    Seq,
+    Unknown,
+    Value,
+    is_none,
+    join,
+    one_of,
+)
+from trainlint.syntax import ir
+
+
+def call(
+    run: Run, scope: Scope, callee: Value, args: list[Value], kwargs: dict[str, Value], node: ir.Expr
+) -> Value:
+    """`callee(*args, **kwargs)`."""
+    if isinstance(callee, Func):
+        return call_function(run, scope, callee, args, kwargs, node)
+    if isinstance(callee, Ext):
+        return call_external(run, scope, callee.name, args, kwargs, node)
+    if isinstance(callee, Class):
+        return instantiate(run, scope, callee, args, kwargs, node)
+    if isinstance(callee, Instance):
+        return call_instance(run, scope, callee, args, kwargs, node)
+    if isinstance(callee, Obj):
+        return call_object(run, scope, callee, args, kwargs, node)
+    if isinstance(callee, Method):
+        return call_method(run, scope, callee.receiver, callee.name, args, kwargs, node)
+    if isinstance(callee, OneOf):
+        options = [v for v in callee.values if not is_none(v)]
+        return one_of(tuple(call(run, scope, v, args, kwargs, node) for v in options))
+    return call_unknown(run, scope, callee, args, kwargs, node)
+
+
+def call_unknown(
+    run: Run, scope: Scope, callee: Value, args: list[Value], kwargs: dict[str, Value], node: ir.Expr
+) -> Value:
+    """A call of something that is not known: an event that closed-world rules look at, and an Unknown result."""
+    name = callee.name if isinstance(callee, Unknown) else ""
+    assumed = run.program.assumed_model(run, scope, callee, args, kwargs)
+    run.event("unknown_call", node, scope, callee, None, (*args, *kwargs.values()), name)
+    if assumed is not None:
+        with run.silent():
+            result = call_instance(run, scope, assumed, args, kwargs, node)
+        return result.but(likely=True) if isinstance(result, Array) else result
+    return Unknown(f"{name}(…)" if name else "", step(scope.file, node, "an unknown call"))
+
+
+def call_function(
+    run: Run, scope: Scope, func: Func, args: list[Value], kwargs: dict[str, Value], node: ir.Expr
+) -> Value:
+    """Interpret a workspace function in place, within the caps."""
+    from trainlint.analysis.expressions import evaluate
+    from trainlint.analysis.statements import execute_block
+
+    definition = func.node
+    run.program.called.add(id(definition))
+    if run.depth >= MAX_DEPTH or definition in run.active or not run.spend():
+        run.trace.incomplete = True
+        return Unknown(f"{func.name}(…)")
+    inner = Scope("function", func.file, func.scope, func.name)
+    if func.bound is not None:
+        args = [func.bound, *args]
+    bind_parameters(run, inner, func, args, kwargs)
+    frame = Frame(func.name, func.owner)
+    saved_grad, saved_via, saved_conds = run.grad, run.via, run.conds
+    run.frames.append(frame)
+    run.active.append(definition)
+    run.via = (*run.via, node.stmt)
+    run.depth += 1
+    try:
+        if isinstance(definition, ir.Lambda):
+            return evaluate(run, inner, definition.body)
+        decorator_context(run, func)
+        execute_block(run, inner, definition.body)
+    finally:
+        run.depth -= 1
+        run.via = saved_via
+        run.conds = saved_conds
+        run.active.pop()
+        run.frames.pop()
+        run.grad = saved_grad
+    return returned(frame)
+
+
+def returned(frame: Frame) -> Value:
+    """What a finished call gives: the join of its returns, or a generator of its yields."""
+    if frame.yields:
+        return Seq("generator", None, one_of(tuple(frame.yields)))
+    if not frame.returns:
+        return Const(None)
+    result = frame.returns[0]
+    for value in frame.returns[1:]:
+        result = join(result, value)
+    return result
+
+
+def call_external(
+    run: Run, scope: Scope, name: str, args: list[Value], kwargs: dict[str, Value], node: ir.Expr
+) -> Value:
+    """A call of something outside the workspace: the op table, a known class, or Unknown."""
+    handler = registry.FUNCTIONS.get(name)
+    result: Value | None = None
+    if handler is not None:
+        result = handler(registry.OpCall(run, scope, node, name, args, kwargs))
+    if result is None:
+        made = registry.kind_of(name)
+        if made is not None:
+            result = Obj(name, made, node, args, kwargs, step(scope.file, node, name), scope.file.path)
+            result.conds = len(run.conds)
+            constructed = registry.METHODS.get((made, "__init__"))
+            if constructed is not None:
+                constructed(registry.OpCall(run, scope, node, name, args, kwargs, result))
+        else:
+            result = default_external(run, scope, name, args, node)
+    if isinstance(node, ir.Call) and not run.muted:
+        owner = run.frames[-1].owner if run.frames else None
+        run.fact(Call(name, node, scope.file, args, kwargs, result, run.loops, run.grad, run.function, owner))
+    return result
+
+
+def default_external(run: Run, scope: Scope, name: str, args: list[Value], node: ir.Expr) -> Value:
+    """A library function without an entry in the table: keeps nothing but the library's kind of result."""
+    handler = registry.FUNCTIONS.get(name.partition(".")[0] + ".*")
+    if handler is not None:
+        result = handler(registry.OpCall(run, scope, node, name, args, {}))
+        if result is not None:
+            return result
+    return Unknown(f"{name.rpartition('.')[2]}(…)", step(scope.file, node, name))
+
+
+def is_module(value: Value | None) -> bool:
+    """Is it certainly an `nn.Module` (or certainly used as one)?"""
+    if isinstance(value, Instance):
+        return value.cls.extends(*MODULE_BASES)
+    if isinstance(value, Obj):
+        return value.kind == "module"
+    if isinstance(value, Unknown):
+        return value.promised == "module"
+    if isinstance(value, OneOf):
+        return all(is_module(v) for v in value.values)
+    return False
+
+
+MODULE_BASES = (
+    "torch.nn.Module",
+    "torch.nn.Sequential",
+    "torch.nn.ModuleList",
+    "lightning.LightningModule",
+    "transformers.PreTrainedModel",
+)
+
+
+def call_instance(
+    run: Run, scope: Scope, instance: Instance, args: list[Value], kwargs: dict[str, Value], node: ir.Expr
+) -> Value:
+    """Calling an object of a workspace class: `__call__`, or `forward` for a module."""
+    member = instance.cls.find("__call__")
+    if isinstance(member, Func):
+        return call_function(run, scope, bind(member, instance), args, kwargs, node)
+    if is_module(instance):
+        run.event("forward", node, scope, instance, None, (*args, *kwargs.values()))
+        if instance.cls.extends("torch.nn.Sequential"):
+            return Array(grad=True if run.grad else None)
+        forward = instance.cls.find("forward")
+        if isinstance(forward, Func):
+            result = call_function(run, scope, bind(forward, instance), args, kwargs, node)
+            return result
+        return Array(grad=True if run.grad else False)
+    run.event("unknown_call", node, scope, instance, None, (*args, *kwargs.values()), instance.cls.name)
+    return Unknown(f"{instance.cls.name}()(…)")
+
+
+def call_object(
+    run: Run, scope: Scope, obj: Obj, args: list[Value], kwargs: dict[str, Value], node: ir.Expr
+) -> Value:
+    """Calling an object of an external class: a layer, a loss, a transform."""
+    if obj.kind == "module":
+        run.event("forward", node, scope, obj, None, (*args, *kwargs.values()))
+    for name in (obj.name, obj.kind):
+        handler = registry.CALLS.get(name)
+        if handler is not None:
+            result = handler(registry.OpCall(run, scope, node, name, args, kwargs, obj))
+            if result is not None:
+                return result
+    if obj.kind not in HARMLESS_KINDS:
+        run.event("unknown_call", node, scope, obj, None, (*args, *kwargs.values()), obj.name)
+    return Unknown(f"{obj.name.rpartition('.')[2]}()(…)")
+
+
+HARMLESS_KINDS = frozenset({"module", "loss", "transform", "loader", "dataset", "metric"})
+
+
+def call_method(
+    run: Run,
+    scope: Scope,
+    receiver: Value,
+    name: str,
+    args: list[Value],
+    kwargs: dict[str, Value],
+    node: ir.Expr,
+) -> Value:
+    """`receiver.name(*args, **kwargs)`."""
+    if isinstance(receiver, Ext):
+        target = run.program.external(f"{receiver.name}.{name}")
+        return call(run, scope, target, args, kwargs, node)
+    if isinstance(receiver, Unknown):
+        attribute = receiver.attrs.get(name) if receiver.attrs else None
+        if attribute is not None and not isinstance(attribute, Unknown):
+            return call(run, scope, attribute, args, kwargs, node)
+        return unknown_method(run, scope, receiver, name, args, kwargs, node)
+    if isinstance(receiver, Array):
+        return array_call(run, scope, receiver, name, args, kwargs, node)
+    if isinstance(receiver, OneOf):
+        options = [v for v in receiver.values if not is_none(v)]
+        return one_of(tuple(call_method(run, scope, v, name, args, kwargs, node) for v in options))
+    if isinstance(receiver, Instance):
+        return instance_call(run, scope, receiver, name, args, kwargs, node)
+    if isinstance(receiver, Obj):
+        return object_call(run, scope, receiver, name, args, kwargs, node)
+    if isinstance(receiver, (Class, WorkspaceModule)):
+        member = get_attribute(run, scope, receiver, name, node)
+        if isinstance(receiver, Class) and isinstance(member, Func) and name == "__init__":
+            return Const(None)
+        return call(run, scope, member, args, kwargs, node)
+    if isinstance(receiver, (Seq, Mapping, Const)):
+        return call_builtin_method(run, scope, receiver, name, args, kwargs, node)
+    if isinstance(receiver, Func) and name == "apply":
+        return Unknown()
+    return Unknown()
+
+
+def array_call(
+    run: Run, scope: Scope, receiver: Array, name: str, args: list[Value], kwargs: dict[str, Value], node: ir.Expr
+) -> Value:
+    handler = registry.ARRAY_METHODS.get(name)
+    if handler is not None:
+        result = handler(registry.OpCall(run, scope, node, name, args, kwargs, receiver))
+        if result is not None:
+            return result
+    return Array(lib=receiver.lib, grad=receiver.grad, likely=receiver.likely)
+
+
+def instance_call(
+    run: Run, scope: Scope, receiver: Instance, name: str, args: list[Value], kwargs: dict[str, Value], node: ir.Expr
+) -> Value:
+    member = get_attribute(run, scope, receiver, name, node)
+    if isinstance(member, Func):
+        if name == "forward" and is_module(receiver):
+            run.event("forward", node, scope, receiver, None, (*args, *kwargs.values()), "forward")
+        return call_function(run, scope, member, args, kwargs, node)
+    if isinstance(member, Method) or (isinstance(member, Unknown) and receiver.attrs.get(name) is member):
+        kinds = ["module"] if is_module(receiver) else []
+        kinds += [base.name for base in receiver.cls.external_bases() if isinstance(base, Ext)]
+        for owner in kinds:
+            handler = registry.METHODS.get((owner, name))
+            if handler is not None:
+                return handler(registry.OpCall(run, scope, node, name, args, kwargs, receiver)) or Unknown()
+        if not isinstance(member, Method) and not any(True for _ in receiver.cls.external_bases()):
+            return call(run, scope, member, args, kwargs, node)
+        run.event("unknown_call", node, scope, receiver, None, (receiver, *args, *kwargs.values()), name)
+        return Unknown(f"self.{name}(…)")
+    return call(run, scope, member, args, kwargs, node)
+
+
+def object_call(
+    run: Run, scope: Scope, receiver: Obj, name: str, args: list[Value], kwargs: dict[str, Value], node: ir.Expr
+) -> Value:
+    for owner in (receiver.name, receiver.kind, "object"):
+        handler = registry.METHODS.get((owner, name))
+        if handler is not None:
+            result = handler(registry.OpCall(run, scope, node, name, args, kwargs, receiver))
+            if result is not None:
+                return result
+    attribute = receiver.attrs.get(name)
+    if attribute is not None and not isinstance(attribute, Unknown):
+        return call(run, scope, attribute, args, kwargs, node)
+    if receiver.kind not in HARMLESS_KINDS:
+        run.event("unknown_call", node, scope, receiver, None, (receiver, *args, *kwargs.values()), name)
+    return Unknown(f"{receiver.name.rpartition('.')[2]}.{name}(…)")
+
+
+def call_super(run: Run, scope: Scope, node: ir.Call, name: str) -> Value:
+    """`super().name(…)`: the next workspace class that has it, or the external base."""
+    from trainlint.analysis.expressions import arguments
+
+    args, kwargs = arguments(run, scope, node)
+    receiver = scope.lookup("self") or Unknown("self")
+    owner = run.frames[-1].owner if run.frames else None
+    if isinstance(owner, Class):
+        for ancestor in list(owner.ancestry())[1:]:
+            member = ancestor.members.get(name)
+            if isinstance(member, Func):
+                return call_function(run, scope, bind(member, receiver), args, kwargs, node)
+        if name == "__init__":
+            return Const(None)
+        if isinstance(receiver, Instance) and is_module(receiver):
+            handler = registry.METHODS.get(("module", name))
+            if handler is not None:
+                return handler(registry.OpCall(run, scope, node, name, args, kwargs, receiver)) or Unknown()
+        if not owner.closed or any(True for _ in owner.external_bases()):
+            run.event("unknown_call", node, scope, receiver, None, (receiver, *args, *kwargs.values()), name)
+    return Unknown(f"super().{name}(…)")
+
+

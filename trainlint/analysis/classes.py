@@ -1,0 +1,180 @@
+"""Workspace classes: what `class` makes, what calling it gives, configuration classes with fields."""
+
+from __future__ import annotations
+
+from trainlint.analysis.attributes import bind, dotted
+from trainlint.analysis.run import Run, step
+from trainlint.analysis.scope import Scope
+from trainlint.analysis.values import Class, Const, Ext, Func, Instance, Unknown, Value
+from trainlint.syntax import ir
+
+FIELD_BASES = frozenset(
+    {
+        "typing.NamedTuple",
+        "pydantic.BaseModel",
+        "pydantic_settings.BaseSettings",
+        "pydantic.BaseSettings",
+        "msgspec.Struct",
+        "attr.s",
+        "tap.Tap",
+        "simple_parsing.Serializable",
+        "transformers.TrainingArguments",
+    }
+)
+FIELD_DECORATORS = frozenset(
+    {"dataclass", "dataclasses.dataclass", "attr.s", "attrs.define", "define", "attr.define", "configclass"}
+)
+
+
+def define_class(run: Run, scope: Scope, node: ir.ClassDef) -> Class:
+    """The class a `class` statement makes; its body is executed in a scope of its own."""
+    from trainlint.analysis.expressions import evaluate
+    from trainlint.analysis.statements import execute_block
+
+    bases = tuple(evaluate(run, scope, base) for base in node.bases if not isinstance(base, ir.Star))
+    cls = Class(node, scope, scope.file, bases)
+    inner = Scope("class", scope.file, scope, scope.function)
+    execute_block(run, inner, node.body)
+    for name, value in inner.names.items():
+        if isinstance(value, Func) and value.owner is None:
+            value = Func(value.node, scope, value.file, None, cls)
+        cls.members[name] = value
+    cls.written = written_attributes(node)
+    return cls
+
+
+def written_attributes(node: ir.ClassDef) -> dict[str, set[str]]:
+    """attribute → names of the methods that assign `self.attribute` (nested blocks included)."""
+    result: dict[str, set[str]] = {}
+    for method in node.body:
+        if not isinstance(method, ir.FunctionDef) or not method.params:
+            continue
+        receiver = method.params[0].name
+        for target in assigned_targets(method.body):
+            if isinstance(target, ir.Attr) and isinstance(target.value, ir.Name) and target.value.id == receiver:
+                result.setdefault(target.name, set()).add(method.name)
+    return result
+
+
+def assigned_targets(block: list[ir.Stmt]) -> list[ir.Expr]:
+    """Every assignment target of a block and the blocks inside it (not of nested functions)."""
+    result: list[ir.Expr] = []
+    stack: list[list[ir.Stmt]] = [block]
+    while stack:
+        for stmt in stack.pop():
+            if isinstance(stmt, ir.Assign):
+                for target in stmt.targets:
+                    flatten(target, result)
+            elif isinstance(stmt, (ir.AugAssign, ir.AnnAssign)):
+                flatten(stmt.target, result)
+            elif isinstance(stmt, (ir.If, ir.For, ir.While)):
+                if isinstance(stmt, ir.For):
+                    flatten(stmt.target, result)
+                stack += [stmt.body, stmt.orelse]
+            elif isinstance(stmt, ir.With):
+                for _, bound in stmt.items:
+                    if bound is not None:
+                        flatten(bound, result)
+                stack.append(stmt.body)
+            elif isinstance(stmt, ir.Try):
+                stack += [stmt.body, stmt.orelse, stmt.final, *(h.body for h in stmt.handlers)]
+            elif isinstance(stmt, ir.Match):
+                stack += [case.body for case in stmt.cases]
+    return result
+
+
+def flatten(target: ir.Expr, into: list[ir.Expr]) -> None:
+    if isinstance(target, ir.Sequence):
+        for part in target.elts:
+            flatten(part, into)
+    elif isinstance(target, ir.Star):
+        flatten(target.value, into)
+    else:
+        into.append(target)
+
+
+def instantiate(
+    run: Run, scope: Scope, cls: Class, args: list[Value], kwargs: dict[str, Value], node: ir.Expr
+) -> Value:
+    """`Class(*args, **kwargs)`: an Instance whose attributes come from interpreting `__init__`, or from its fields."""
+    from trainlint.analysis.calls import call_function
+
+    instance = Instance(cls, step(scope.file, node, f"{cls.name}(…)"))
+    instance.args, instance.kwargs, instance.made_at = args, kwargs, node
+    instance.depth = len(run.conds)
+    new = cls.find("__new__")
+    if isinstance(new, Func):
+        return Unknown(f"{cls.name}(…)")
+    init = cls.find("__init__")
+    if isinstance(init, Func):
+        instance.setting_up = True
+        call_function(run, scope, bind(init, instance), args, kwargs, node)
+        instance.setting_up = False
+    elif has_fields(cls):
+        fill_fields(run, instance, args, kwargs, labelled=False)
+    return instance
+
+
+def has_fields(cls: Class) -> bool:
+    """A dataclass, NamedTuple, pydantic model or the like: class attributes are fields of the constructor."""
+    for ancestor in cls.ancestry():
+        if any(dotted(d) in FIELD_DECORATORS for d in ancestor.node.decorators):
+            return True
+    return any(isinstance(base, Ext) and base.name in FIELD_BASES for base in cls.external_bases())
+
+
+def fields_of(cls: Class) -> list[tuple[str, ir.AnnAssign, Class]]:
+    """The fields in order: base classes first."""
+    result: dict[str, tuple[str, ir.AnnAssign, Class]] = {}
+    for ancestor in reversed(list(cls.ancestry())):
+        for stmt in ancestor.node.body:
+            if isinstance(stmt, ir.AnnAssign) and isinstance(stmt.target, ir.Name):
+                result[stmt.target.id] = (stmt.target.id, stmt, ancestor)
+    return list(result.values())
+
+
+def fill_fields(run: Run, instance: Instance, args: list[Value], kwargs: dict[str, Value], labelled: bool) -> None:
+    """Give every field what was passed or its default; `labelled` marks defaults as overridable."""
+    rest = list(args)
+    hidden = "*" in kwargs or "**" in kwargs
+    for name, stmt, owner in fields_of(instance.cls):
+        if rest:
+            instance.attrs[name] = rest.pop(0)
+        elif name in kwargs:
+            instance.attrs[name] = kwargs[name]
+        elif hidden or stmt.value is None:
+            instance.attrs[name] = Unknown(name)
+        else:
+            instance.attrs[name] = field_default(run, owner, name, stmt, labelled)
+
+
+def field_default(run: Run, owner: Class, name: str, stmt: ir.AnnAssign, labelled: bool) -> Value:
+    """The default of a field, also from `field(default=…)`, `Field(…)`."""
+    from trainlint.analysis.expressions import evaluate
+
+    node = stmt.value
+    if isinstance(node, ir.Call) and dotted(node).rpartition(".")[2] in ("field", "Field", "ib"):
+        given = next((value for key, value in node.keywords if key == "default"), None)
+        if given is None and node.args and dotted(node).rpartition(".")[2] == "Field":
+            given = node.args[0]
+        if given is None:
+            return Unknown(name)
+        node = given
+    value = evaluate(run, owner.scope, node)
+    if isinstance(value, Const) and labelled:
+        return Const(value.value, value.origin, f"`{owner.name}.{name}`", value.literal)
+    return value
+
+
+def default_instance(run: Run, cls: Class) -> Instance:
+    """The object that methods nobody calls are interpreted on: built with unknown arguments, once per class."""
+    if cls.default_instance is not None:
+        return cls.default_instance
+    instance = cls.default_instance = Instance(cls)
+    init = cls.find("__init__")
+    if isinstance(init, Func):
+        run.program.initialise(run, instance, init)
+    elif has_fields(cls):
+        with run.silent():
+            fill_fields(run, instance, [], {}, labelled=True)
+    return instance

@@ -1,0 +1,294 @@
+"""Evaluates expressions to abstract values. Anything not understood is Unknown; nothing here raises on odd code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from trainlint.analysis import calls
+from trainlint.analysis.attributes import get_attribute
+from trainlint.analysis.indexing import get_item
+from trainlint.analysis.iteration import bind_target, iterate
+from trainlint.analysis.run import Run
+from trainlint.analysis.scalars import binary, compare, unary
+from trainlint.analysis.scope import Scope
+from trainlint.analysis.values import (
+    Const,
+    Ext,
+    Func,
+    Mapping,
+    Place,
+    Seq,
+    Step,
+    Unknown,
+    Value,
+    element,
+    is_none,
+    join,
+    one_of,
+    truth,
+)
+from trainlint.analysis.builtin_names import BUILTINS
+from trainlint.syntax import ir
+
+MAX_UNROLLED_COMPREHENSION = 64
+
+
+def evaluate(run: Run, scope: Scope, expr: ir.Expr | None) -> Value:
+    """The abstract value of an expression; reports the events and facts of the calls inside it."""
+    if expr is None:
+        return Const(None)
+    handler = _TABLE.get(expr.__class__)
+    value = handler(run, scope, expr) if handler is not None else Unknown()
+    if run.program.watch is not None and expr.stmt in run.program.watched:
+        run.program.watch[expr.stmt, expr.ord] = value
+    return value
+
+
+def _const(run: Run, scope: Scope, expr: ir.Const) -> Value:
+    place = Place(scope.file.path, expr)
+    return Const(expr.value, Step(place, "literal"), None, place)
+
+
+def _name(run: Run, scope: Scope, expr: ir.Name) -> Value:
+    value = scope.lookup(expr.id)
+    if value is not None:
+        return value
+    if expr.id in BUILTINS:
+        return Ext(f"builtins.{expr.id}")
+    stars = scope.module().stars
+    if len(stars) == 1:
+        return run.program.external(f"{stars[0]}.{expr.id}")
+    # one Unknown per free name, so that two uses are the same thing
+    value = Unknown(expr.id)
+    scope.module().names[expr.id] = value
+    return value
+
+
+def _attr(run: Run, scope: Scope, expr: ir.Attr) -> Value:
+    return get_attribute(run, scope, evaluate(run, scope, expr.value), expr.name, expr)
+
+
+def _star(run: Run, scope: Scope, expr: ir.Star) -> Value:
+    return evaluate(run, scope, expr.value)
+
+
+def _call(run: Run, scope: Scope, expr: ir.Call) -> Value:
+    func = expr.func
+    if isinstance(func, ir.Attr):
+        if isinstance(func.value, ir.Call) and isinstance(func.value.func, ir.Name) and func.value.func.id == "super":
+            return calls.call_super(run, scope, expr, func.name)
+        receiver = evaluate(run, scope, func.value)
+        args, kwargs = arguments(run, scope, expr)
+        return calls.call_method(run, scope, receiver, func.name, args, kwargs, expr)
+    callee = evaluate(run, scope, func)
+    args, kwargs = arguments(run, scope, expr)
+    return calls.call(run, scope, callee, args, kwargs, expr)
+
+
+def arguments(run: Run, scope: Scope, expr: ir.Call) -> tuple[list[Value], dict[str, Value]]:
+    """Positional and keyword values. What a `*` or `**` hides is marked by the keys `*` and `**`."""
+    args: list[Value] = []
+    kwargs: dict[str, Value] = {}
+    for node in expr.args:
+        if isinstance(node, ir.Star):
+            spill = evaluate(run, scope, node.value)
+            if isinstance(spill, Seq) and spill.items is not None and "*" not in kwargs:
+                args.extend(spill.items)
+            else:
+                kwargs["*"] = spill
+        else:
+            args.append(evaluate(run, scope, node))
+    for name, node in expr.keywords:
+        value = evaluate(run, scope, node)
+        if name is not None:
+            kwargs[name] = value
+        elif isinstance(value, Mapping) and not value.open:
+            kwargs.update({str(key): item for key, item in value.items.items()})
+        else:
+            kwargs["**"] = value
+    return args, kwargs
+
+
+def _binop(run: Run, scope: Scope, expr: ir.BinOp) -> Value:
+    left = evaluate(run, scope, expr.left)
+    right = evaluate(run, scope, expr.right)
+    return binary(run, scope, expr.op, left, right, expr)
+
+
+def _unary(run: Run, scope: Scope, expr: ir.UnaryOp) -> Value:
+    return unary(run, scope, expr.op, evaluate(run, scope, expr.operand), expr)
+
+
+def _boolop(run: Run, scope: Scope, expr: ir.BoolOp) -> Value:
+    left = evaluate(run, scope, expr.left)
+    decided = truth(left)
+    if decided is not None:
+        stop = decided if expr.op == "or" else not decided
+        return left if stop else evaluate(run, scope, expr.right)
+    right = evaluate(run, scope, expr.right)
+    if expr.op == "or" and is_none(left):
+        return right
+    return join(left, right)
+
+
+def _compare(run: Run, scope: Scope, expr: ir.Compare) -> Value:
+    left = evaluate(run, scope, expr.left)
+    rights = [evaluate(run, scope, node) for node in expr.comparators]
+    return compare(left, expr.ops, rights)
+
+
+def _subscript(run: Run, scope: Scope, expr: ir.Subscript) -> Value:
+    return get_item(run, scope, evaluate(run, scope, expr.value), expr.index, expr)
+
+
+def _sequence(run: Run, scope: Scope, expr: ir.Sequence) -> Value:
+    items: list[Value] = []
+    rest: Value | None = None
+    for node in expr.elts:
+        if isinstance(node, ir.Star):
+            spill = evaluate(run, scope, node.value)
+            if isinstance(spill, Seq) and spill.items is not None and rest is None:
+                items.extend(spill.items)
+                continue
+            rest = join(rest, element(spill)) if rest is not None and isinstance(spill, Seq) else Unknown()
+        else:
+            items.append(evaluate(run, scope, node))
+    origin = Step(Place(scope.file.path, expr), "display")
+    if rest is not None:
+        return Seq(expr.kind, None, one_of((*items, rest)), origin)
+    return Seq(expr.kind, items, None, origin)
+
+
+def _dict(run: Run, scope: Scope, expr: ir.Dict) -> Value:
+    items: dict[Any, Value] = {}
+    is_open = False
+    for key, node in zip(expr.keys, expr.values, strict=True):
+        value = evaluate(run, scope, node)
+        if key is None:
+            if isinstance(value, Mapping):
+                items.update(value.items)
+                is_open = is_open or value.open
+            else:
+                is_open = True
+            continue
+        name = evaluate(run, scope, key)
+        if isinstance(name, Const) and isinstance(name.value, (str, int, float, bool, type(None))):
+            items[name.value] = value
+        else:
+            is_open = True
+    return Mapping(items, is_open, Step(Place(scope.file.path, expr), "dict"))
+
+
+def _ifexp(run: Run, scope: Scope, expr: ir.IfExp) -> Value:
+    test = evaluate(run, scope, expr.test)
+    decided = truth(test)
+    if decided is not None:
+        return evaluate(run, scope, expr.body if decided else expr.orelse)
+    return join(evaluate(run, scope, expr.body), evaluate(run, scope, expr.orelse))
+
+
+def _lambda(run: Run, scope: Scope, expr: ir.Lambda) -> Value:
+    return Func(expr, scope, scope.file)
+
+
+def _comp(run: Run, scope: Scope, expr: ir.Comp) -> Value:
+    inner = Scope("function", scope.file, scope, scope.function)
+    first = expr.clauses[0]
+    over = evaluate(run, scope, first.iter)
+    if (
+        len(expr.clauses) == 1
+        and not first.ifs
+        and expr.kind in ("list", "set", "generator")
+        and isinstance(over, Seq)
+        and over.items is not None
+        and len(over.items) <= MAX_UNROLLED_COMPREHENSION
+    ):
+        items = []
+        for item in over.items:
+            bind_target(run, inner, first.target, item)
+            items.append(evaluate(run, inner, expr.elt))
+        return Seq("list" if expr.kind == "generator" else expr.kind, items)
+    for index, clause in enumerate(expr.clauses):
+        source = over if index == 0 else evaluate(run, inner, clause.iter)
+        bind_target(run, inner, clause.target, iterate(run, scope, source, clause.iter))
+        for test in clause.ifs:
+            evaluate(run, inner, test)
+    if expr.kind == "dict":
+        evaluate(run, inner, expr.key)
+        evaluate(run, inner, expr.elt)
+        return Mapping({}, True)
+    return Seq("list" if expr.kind == "generator" else expr.kind, None, evaluate(run, inner, expr.elt))
+
+
+def _fstring(run: Run, scope: Scope, expr: ir.FString) -> Value:
+    text = ""
+    default: str | None = None
+    complete = True
+    for part in expr.parts:
+        if isinstance(part, str):
+            text += part
+            continue
+        value = evaluate(run, scope, part)
+        if isinstance(value, Const):
+            text += str(value.value)
+            default = default or value.default
+        else:
+            complete = False
+    return Const(text, None, default) if complete else Unknown("f-string")
+
+
+def _slice(run: Run, scope: Scope, expr: ir.Slice) -> Value:
+    for part in (expr.lower, expr.upper, expr.step):
+        if part is not None:
+            evaluate(run, scope, part)
+    return Unknown("slice")
+
+
+def _await(run: Run, scope: Scope, expr: ir.Await) -> Value:
+    return evaluate(run, scope, expr.value)
+
+
+def _yield(run: Run, scope: Scope, expr: ir.Yield) -> Value:
+    value = evaluate(run, scope, expr.value)
+    if run.frames:
+        run.frames[-1].yields.append(iterate(run, scope, value, expr) if expr.is_from else value)
+    return Unknown()
+
+
+def _named(run: Run, scope: Scope, expr: ir.NamedExpr) -> Value:
+    value = evaluate(run, scope, expr.value)
+    bind_target(run, scope, expr.target, value)
+    return value
+
+
+def _unknown(run: Run, scope: Scope, expr: ir.UnknownExpr) -> Value:
+    for part in expr.parts:
+        evaluate(run, scope, part)
+    return Unknown()
+
+
+_TABLE: dict[type, Callable[[Run, Scope, Any], Value]] = {
+    ir.Const: _const,
+    ir.Name: _name,
+    ir.Attr: _attr,
+    ir.Star: _star,
+    ir.Call: _call,
+    ir.BinOp: _binop,
+    ir.UnaryOp: _unary,
+    ir.BoolOp: _boolop,
+    ir.Compare: _compare,
+    ir.Subscript: _subscript,
+    ir.Sequence: _sequence,
+    ir.Dict: _dict,
+    ir.IfExp: _ifexp,
+    ir.Lambda: _lambda,
+    ir.Comp: _comp,
+    ir.FString: _fstring,
+    ir.Slice: _slice,
+    ir.Await: _await,
+    ir.Yield: _yield,
+    ir.NamedExpr: _named,
+    ir.UnknownExpr: _unknown,
+}
+

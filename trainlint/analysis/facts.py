@@ -1,0 +1,376 @@
+"""The facts that rules subscribe to. They are produced once per program by the interpreter and `analysis.loops`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from trainlint.analysis.values import Obj, Place, Value
+from trainlint.syntax import ir
+
+if TYPE_CHECKING:
+    from trainlint.analysis.program import File
+
+EventKind = Literal[
+    "zero_grad",
+    "forward",
+    "loss",
+    "backward",
+    "clip",
+    "unscale",
+    "step",
+    "scheduler_step",
+    "scaler_step",
+    "scaler_update",
+    "train_mode",
+    "eval_mode",
+    "item",
+    "accumulate",
+    "append",
+    "save",
+    "set_epoch",
+    "unknown_call",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Cond:
+    """A condition that guards a place: its test, whether it must hold, and its kind.
+
+    kind: `modulo` (`i % k == 0` and its kin: every k-th iteration), `last` (the last batch), `other`.
+    """
+
+    test: ir.Expr
+    holds: bool
+    kind: str
+    period: Value | None = None
+
+
+class Loop:
+    """One loop as the interpreter went through it: once per call path. `over` is the value it iterates."""
+
+    __slots__ = ("break_conds", "file", "function", "node", "over", "target")
+
+    def __init__(self, node: ir.For | ir.While, file: File, over: Value | None, function: str) -> None:
+        self.node = node
+        self.file = file
+        self.over = over
+        self.function = function
+
+    @property
+    def place(self) -> Place:
+        return Place(self.file.path, self.node)
+
+
+@dataclass(slots=True, eq=False)
+class Event:
+    """Something that happened in the course of training, in program order.
+
+    `subject` is what it happened to (the optimizer of a step, the value of a backward, the module of a forward);
+    `value` what else took part (the argument of an append); `loops` are the loops around it, outermost first, across
+    calls; `conds` the conditions around it (all of them; `conds_in(loop)` gives those inside a loop);
+    `grad` is False where a no_grad or inference_mode context is in force.
+    """
+
+    kind: EventKind
+    node: ir.Expr | ir.Stmt
+    file: File
+    subject: Value
+    value: Value | None
+    loops: tuple[Loop, ...]
+    conds: tuple[tuple[int, Cond], ...]
+    frames: tuple[str, ...]
+    grad: bool
+    args: tuple[Value, ...] = ()
+    name: str = ""
+    # the statement of the caller, innermost last, where the event happened inside an inlined call
+    via: tuple[ir.Stmt, ...] = ()
+
+    @property
+    def place(self) -> Place:
+        return Place(self.file.path, self.node)
+
+    def conds_in(self, loop: Loop) -> tuple[Cond, ...]:
+        """The conditions between the head of `loop` and the event."""
+        depth = self.loops.index(loop) + 1
+        return tuple(cond for level, cond in self.conds if level >= depth)
+
+    def inside(self, loop: Loop) -> bool:
+        return loop in self.loops
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """A call of an external function or class by its qualified name, with its arguments as values."""
+
+    name: str
+    node: ir.Call
+    file: File
+    args: list[Value]
+    kwargs: dict[str, Value]
+    result: Value
+    loops: tuple[Loop, ...]
+    grad: bool
+    function: str
+    in_class: object | None = None
+
+    @property
+    def place(self) -> Place:
+        return Place(self.file.path, self.node)
+
+    def arg(self, index: int, name: str) -> Value | None:
+        if name in self.kwargs:
+            return self.kwargs[name]
+        return self.args[index] if 0 <= index < len(self.args) else None
+
+    def arg_node(self, index: int, name: str) -> ir.Expr | None:
+        """The expression of an argument, None where it was not written out."""
+        for keyword, node in self.node.keywords:
+            if keyword == name:
+                return node
+        if 0 <= index < len(self.node.args) and not any(isinstance(a, ir.Star) for a in self.node.args[: index + 1]):
+            return self.node.args[index]
+        return None
+
+    @property
+    def spilled(self) -> bool:
+        return "**" in self.kwargs or "*" in self.kwargs
+
+
+@dataclass(slots=True, eq=False)
+class Optimizer:
+    """An optimizer that is built. `family` is `adam`, `sgd` or `other`; `lr` is None where it was not given."""
+
+    name: str
+    family: str
+    node: ir.Call
+    file: File
+    value: Obj
+    lr: Value | None
+    lr_node: ir.Expr | None
+    function: str
+    params: Value | None
+
+    @property
+    def place(self) -> Place:
+        return Place(self.file.path, self.node)
+
+
+@dataclass(slots=True, eq=False)
+class Scheduler:
+    """A learning-rate scheduler that is built; `optimizer` is the value it was given."""
+
+    name: str
+    node: ir.Call
+    file: File
+    value: Obj
+    optimizer: Value | None
+    function: str
+    trace: Trace | None = None
+
+    @property
+    def place(self) -> Place:
+        return Place(self.file.path, self.node)
+
+
+@dataclass(slots=True, eq=False)
+class DataLoader:
+    """A `torch.utils.data.DataLoader` that is built.
+
+    `batch_size` is the value given or the constant 1 that torch uses; `length` the number of samples where known;
+    `role` is `train` or `eval` where loops or names prove it, else None.
+    """
+
+    node: ir.Call
+    file: File
+    value: Obj
+    dataset: Value | None
+    batch_size: Value
+    batch_node: ir.Expr | None
+    shuffle: Value | None
+    drop_last: Value | None
+    sampler: Value | None
+    length: Value | None
+    function: str
+    role: str | None = None
+    loops: list[TrainLoop] = field(default_factory=list)
+
+    @property
+    def place(self) -> Place:
+        return Place(self.file.path, self.node)
+
+
+@dataclass(slots=True, eq=False)
+class Loss:
+    """A loss that is computed: `name` the loss class or function, `input` and `target` its arguments."""
+
+    name: str
+    node: ir.Call
+    file: File
+    input: Value | None
+    target: Value | None
+    result: Value
+    loss: Value | None
+    input_node: ir.Expr | None
+    made_at: Place | None
+
+    @property
+    def place(self) -> Place:
+        return Place(self.file.path, self.node)
+
+
+@dataclass(slots=True, eq=False)
+class ImageUse:
+    """An image value reaches something that means images of a certain kind.
+
+    `wants` holds what the sink needs: `layout` (`CHW` or `HWC`), `colour` (`RGB`), `range` (`unit`), `channels` (an int
+    as text); `sink` names it for the message ("`Normalize` with ImageNet statistics").
+    """
+
+    node: ir.Expr
+    file: File
+    value: Value
+    sink: str
+    wants: dict[str, str]
+
+    @property
+    def place(self) -> Place:
+        return Place(self.file.path, self.node)
+
+
+@dataclass(slots=True, eq=False)
+class AxisChange:
+    """`permute`, `transpose`, `reshape` … of an image: the layouts before and after (after: None where scrambled)."""
+
+    op: str
+    node: ir.Call
+    file: File
+    before: str
+    after: str | None
+    target: str | None
+    value: Value
+
+    @property
+    def place(self) -> Place:
+        return Place(self.file.path, self.node)
+
+
+@dataclass(slots=True, eq=False)
+class Trace:
+    """Everything that happened on one entry of the program, in order."""
+
+    entry: str
+    file: File
+    events: list[Event] = field(default_factory=list)
+    loops: list[Loop] = field(default_factory=list)
+    incomplete: bool = False
+    framework: str | None = None
+    # the class whose method is the entry, where it is one
+    owner: Value | None = None
+
+    def of(self, *kinds: EventKind) -> Iterator[Event]:
+        return (event for event in self.events if event.kind in kinds)
+
+
+@dataclass(slots=True, eq=False)
+class TrainLoop:
+    """The innermost loop around a backward. `events` are those inside it, in order."""
+
+    loop: Loop
+    trace: Trace
+    events: list[Event]
+    outer: tuple[Loop, ...]
+    framework: str | None
+
+    @property
+    def place(self) -> Place:
+        return self.loop.place
+
+    @property
+    def file(self) -> File:
+        return self.loop.file
+
+    def of(self, *kinds: EventKind) -> list[Event]:
+        return [event for event in self.events if event.kind in kinds]
+
+
+@dataclass(slots=True, eq=False)
+class EvalLoop:
+    """A loop that runs a module forward and never backward."""
+
+    loop: Loop
+    trace: Trace
+    events: list[Event]
+    framework: str | None
+
+    @property
+    def place(self) -> Place:
+        return self.loop.place
+
+    @property
+    def file(self) -> File:
+        return self.loop.file
+
+    def of(self, *kinds: EventKind) -> list[Event]:
+        return [event for event in self.events if event.kind in kinds]
+
+
+@dataclass(slots=True, eq=False)
+class Step:
+    """One update outside or inside a loop: a backward with the optimizer steps that follow it in the same function."""
+
+    trace: Trace
+    backward: list[Event]
+    steps: list[Event]
+    clears: list[Event]
+    function: str
+
+
+@dataclass(slots=True, eq=False)
+class BaseChange:
+    """The batch size of a training loader differs from the git base and the learning rate beside it does not."""
+
+    loader: DataLoader
+    optimizer: Optimizer
+    old_batch: float
+    new_batch: float
+    batch_value: Value
+    lr: Value
+    label: str
+
+
+@dataclass(slots=True, eq=False)
+class StatedReference:
+    """A learning rate with a reference batch stated beside it ("0.1 for batch 256"), and the batch that is used."""
+
+    optimizer: Optimizer
+    loader: DataLoader
+    lr: Value
+    batch: Value
+    stated_lr: float | None
+    stated_batch: float
+    place: Place
+    words: str
+
+
+@dataclass(slots=True, eq=False)
+class ModuleClass:
+    """A class of the workspace that extends `torch.nn.Module` (or a framework's module)."""
+
+    cls: Value
+    file: File
+    node: ir.ClassDef
+
+    @property
+    def place(self) -> Place:
+        return Place(self.file.path, self.node)
+
+
+@dataclass(slots=True, eq=False)
+class WholeProgram:
+    """All facts of one file at once, for the few rules that need to see all of it."""
+
+    file: File
+    facts: list[object]
+    traces: list[Trace]

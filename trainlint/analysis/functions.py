@@ -1,0 +1,133 @@
+"""Parameters and decorators of workspace functions."""
+
+from __future__ import annotations
+
+from trainlint.analysis.attributes import dotted
+from trainlint.analysis.run import Run
+from trainlint.analysis.scope import Scope
+from trainlint.analysis.values import Const, Func, Mapping, Seq, Unknown, Value, one_of
+from trainlint.syntax import ir
+
+
+def bind_parameters(run: Run, inner: Scope, func: Func, args: list[Value], kwargs: dict[str, Value]) -> None:
+    """Bind the arguments of one call; what was not passed gets its default, evaluated in the function's own scope."""
+    rest = list(args)
+    named = dict(kwargs)
+    hidden = "*" in named or "**" in named
+    named.pop("*", None)
+    named.pop("**", None)
+    for param in func.node.params:
+        if param.kind == "star":
+            inner.names[param.name] = Seq("tuple", rest) if not hidden else Seq("tuple", None, one_of(tuple(rest)))
+            rest = []
+        elif param.kind == "starstar":
+            inner.names[param.name] = Mapping({key: value for key, value in named.items()}, hidden)
+        elif param.kind != "keyword" and rest:
+            inner.names[param.name] = rest.pop(0)
+        elif param.name in named:
+            inner.names[param.name] = named.pop(param.name)
+        elif hidden:
+            inner.names[param.name] = Unknown(param.name)
+        else:
+            inner.names[param.name] = default_of(run, func, param, overridable=False)
+
+
+def default_of(run: Run, func: Func, param: ir.Param, overridable: bool) -> Value:
+    """The default of a parameter. `overridable`: nobody was seen to call the function, so the value may be replaced."""
+    from trainlint.analysis.expressions import evaluate
+
+    if param.default is None:
+        return Unknown(param.name, param=True)
+    value = evaluate(run, func.scope, param.default)
+    if isinstance(value, Const) and overridable:
+        # a None default is the caller's to replace
+        if value.value is None:
+            return Unknown(param.name, param=True)
+        return Const(value.value, value.origin, f"`{param.name}` of `{func.name}`", value.literal)
+    return value
+
+
+def free_parameters(run: Run, inner: Scope, func: Func, receiver: Value | None) -> None:
+    """Bind the parameters of an entry that nobody was seen to call: unknowns, and defaults that may be overridden."""
+    options = option_defaults(run, func)
+    for index, param in enumerate(func.node.params):
+        if index == 0 and receiver is not None and param.kind in ("normal", "positional"):
+            inner.names[param.name] = receiver
+        elif param.kind == "star":
+            inner.names[param.name] = Seq("tuple", None, Unknown(param.name))
+        elif param.kind == "starstar":
+            inner.names[param.name] = Mapping({}, True)
+        elif param.name in options:
+            inner.names[param.name] = options[param.name]
+        else:
+            inner.names[param.name] = annotated(run, func, param, default_of(run, func, param, overridable=True))
+
+
+def annotated(run: Run, func: Func, param: ir.Param, value: Value) -> Value:
+    """An unknown parameter promises what its annotation says (`nn.Module`, `optim.Optimizer`)."""
+    if param.annotation is None or not isinstance(value, Unknown):
+        return value
+    name = dotted(param.annotation)
+    if isinstance(param.annotation, ir.Const) and isinstance(param.annotation.value, str):
+        name = param.annotation.value
+    last = name.rpartition(".")[2]
+    if last == "Module":
+        value.promised = "module"
+    elif last in ("Optimizer", "SGD", "Adam", "AdamW"):
+        value.promised = "optimizer"
+    elif last == "DataLoader":
+        value.promised = "loader"
+    elif last in ("LRScheduler", "_LRScheduler"):
+        value.promised = "scheduler"
+    return value
+
+
+# decorators of click and typer that give a parameter its value
+OPTION_DECORATORS = frozenset({"click.option", "option", "click.argument"})
+
+
+def option_defaults(run: Run, func: Func) -> dict[str, Value]:
+    """Parameter values that `@click.option("--lr", default=0.1)` gives."""
+    from trainlint.analysis.expressions import evaluate
+
+    result: dict[str, Value] = {}
+    if isinstance(func.node, ir.Lambda):
+        return result
+    for decorator in func.node.decorators:
+        if not isinstance(decorator, ir.Call) or dotted(decorator) not in OPTION_DECORATORS:
+            continue
+        flags = [a.value for a in decorator.args if isinstance(a, ir.Const) and isinstance(a.value, str)]
+        default = next((node for name, node in decorator.keywords if name == "default"), None)
+        if not flags:
+            continue
+        long = next((flag for flag in flags if flag.startswith("--")), flags[0])
+        plain = [flag for flag in flags if not flag.startswith("-")]
+        name = (plain[-1] if plain else long.lstrip("-").partition("/")[0]).replace("-", "_")
+        if default is None:
+            result[name] = Unknown(name, param=True)
+            continue
+        value = evaluate(run, func.scope, default)
+        if isinstance(value, Const) and value.value is not None:
+            value = Const(value.value, value.origin, f"`{long}`", value.literal)
+        result[name] = value
+    return result
+
+
+
+def decorator_context(run: Run, func: Func) -> None:
+    """`@torch.no_grad()` and `@torch.inference_mode()` hold for the whole body."""
+    from trainlint.analysis.expressions import evaluate
+    from trainlint.analysis.values import Ext
+
+    if isinstance(func.node, ir.Lambda):
+        return
+    for decorator in func.node.decorators:
+        node = decorator.func if isinstance(decorator, ir.Call) else decorator
+        if dotted(node).rpartition(".")[2] not in ("no_grad", "inference_mode"):
+            continue
+        with run.silent():
+            value = evaluate(run, func.scope, node)
+        if isinstance(value, Ext) and value.name in ("torch.no_grad", "torch.inference_mode"):
+            run.grad = False
+        elif not isinstance(value, Ext):
+            run.grad = False

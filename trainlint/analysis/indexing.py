@@ -1,0 +1,154 @@
+"""Reading and writing items: sequences, dicts, arrays, unknowns."""
+
+from __future__ import annotations
+
+from trainlint.analysis import registry
+from trainlint.analysis.iteration import numbered
+from trainlint.analysis.run import Run
+from trainlint.analysis.scope import Scope
+from trainlint.analysis.values import (
+    Array,
+    Const,
+    Ext,
+    Func,
+    Instance,
+    Mapping,
+    Obj,
+    OneOf,
+    Seq,
+    Unknown,
+    Value,
+    element,
+    is_none,
+    join,
+    one_of,
+)
+from trainlint.syntax import ir
+
+
+def get_item(run: Run, scope: Scope, value: Value, index: ir.Expr, expr: ir.Subscript) -> Value:
+    """`value[index]`."""
+    from trainlint.analysis.expressions import evaluate
+
+    if isinstance(value, Array):
+        handler = registry.ARRAY_METHODS.get("__getitem__")
+        call = registry.OpCall(run, scope, expr, "__getitem__", [], {}, value)
+        return (handler(call) if handler else None) or Array(lib=value.lib, grad=value.grad)
+    if isinstance(value, Ext):
+        # a generic alias such as `list[int]` or an environment lookup
+        key = evaluate(run, scope, index)
+        if value.name == "os.environ" and isinstance(key, Const):
+            return Unknown(f"the environment variable {key.value}")
+        return value if value.name[:1].islower() and "." not in value.name else Unknown()
+    if isinstance(index, ir.Slice):
+        return slice_of(run, scope, value, index)
+    key = evaluate(run, scope, index)
+    if isinstance(value, OneOf):
+        parts = [v for v in value.values if not is_none(v)]
+        return one_of(tuple(item_of(run, scope, v, key, expr) for v in parts))
+    return item_of(run, scope, value, key, expr)
+
+
+def item_of(run: Run, scope: Scope, value: Value, key: Value, expr: ir.Expr) -> Value:
+    if isinstance(value, Seq):
+        if value.items is not None and isinstance(key, Const) and isinstance(key.value, int):
+            return value.items[key.value] if -len(value.items) <= key.value < len(value.items) else Unknown()
+        return element(value)
+    if isinstance(value, Mapping):
+        if isinstance(key, Const):
+            try:
+                found = value.items.get(key.value)
+            except TypeError:
+                found = None
+            if found is not None:
+                return found
+            return Unknown(f"[{key.value!r}]")
+        if isinstance(key, OneOf) and all(isinstance(k, Const) and k.value in value.items for k in key.values):
+            return one_of(tuple(value.items[k.value] for k in key.values if isinstance(k, Const)))
+        return Unknown()
+    if isinstance(value, Unknown):
+        if isinstance(key, Const) and isinstance(key.value, (str, int)):
+            return keyed(value, key.value)
+        return Unknown(f"{value.name}[…]" if value.name else "")
+    if isinstance(value, Obj):
+        for owner in (value.name, value.kind):
+            handler = registry.METHODS.get((owner, "__getitem__"))
+            if handler is not None:
+                call = registry.OpCall(run, scope, expr, "__getitem__", [key], {}, value)
+                return handler(call) or Unknown()
+        return Unknown()
+    if isinstance(value, Instance):
+        member = value.cls.find("__getitem__")
+        if isinstance(member, Func):
+            from trainlint.analysis.attributes import bind
+            from trainlint.analysis.calls import call_function
+
+            return call_function(run, scope, bind(member, value), [key], {}, expr)
+    if isinstance(value, Const) and isinstance(value.value, str) and isinstance(key, Const):
+        try:
+            return Const(value.value[key.value], None, value.default)
+        except (IndexError, TypeError):
+            return Unknown()
+    return Unknown()
+
+
+def keyed(value: Unknown, key: str | int) -> Value:
+    """`unknown["key"]`: the same Unknown each time."""
+    if isinstance(key, int):
+        return numbered(value, key)
+    if value.attrs is None:
+        value.attrs = {}
+    name = f"[{key!r}]"
+    found = value.attrs.get(name)
+    if found is None:
+        found = value.attrs[name] = Unknown(f"{value.name}{name}" if value.name else name, param=value.param)
+    return found
+
+
+def slice_of(run: Run, scope: Scope, value: Value, index: ir.Slice) -> Value:
+    from trainlint.analysis.expressions import evaluate
+
+    bounds = [evaluate(run, scope, part) if part is not None else Const(None) for part in (index.lower, index.upper)]
+    stride = evaluate(run, scope, index.step) if index.step is not None else Const(None)
+    if isinstance(value, Seq):
+        numbers = [b.value if isinstance(b, Const) else "?" for b in (*bounds, stride)]
+        if value.items is not None and all(n is None or isinstance(n, int) for n in numbers):
+            try:
+                return Seq(value.kind, value.items[slice(*numbers)], None, value.origin)
+            except ValueError:
+                return Unknown()
+        return Seq(value.kind, None, element(value), value.origin)
+    if isinstance(value, Const) and isinstance(value.value, str):
+        return Unknown()
+    return Unknown(f"{value.name}[…]") if isinstance(value, Unknown) and value.name else Unknown()
+
+
+def set_item(run: Run, scope: Scope, target: ir.Subscript, value: Value) -> None:
+    """`holder[key] = value`."""
+    from trainlint.analysis.expressions import evaluate
+
+    holder = evaluate(run, scope, target.value)
+    key = evaluate(run, scope, target.index) if not isinstance(target.index, ir.Slice) else Unknown()
+    if isinstance(holder, Mapping):
+        if isinstance(key, Const) and isinstance(key.value, (str, int)):
+            old = holder.items.get(key.value)
+            holder.items[key.value] = value if old is None or not run.conds else join(old, value)
+        else:
+            holder.open = True
+            holder.items = {k: join(v, value) for k, v in holder.items.items()}
+    elif isinstance(holder, Seq):
+        if holder.items is not None and isinstance(key, Const) and isinstance(key.value, int):
+            if -len(holder.items) <= key.value < len(holder.items):
+                old = holder.items[key.value]
+                holder.items[key.value] = value if not run.conds else join(old, value)
+        else:
+            holder.elem = join(element(holder), value)
+            holder.items = None
+    elif isinstance(holder, Unknown) and isinstance(key, Const) and isinstance(key.value, str):
+        if holder.attrs is None:
+            holder.attrs = {}
+        holder.attrs[f"[{key.value!r}]"] = value
+    elif isinstance(holder, Obj):
+        handler = registry.METHODS.get((holder.kind, "__setitem__"))
+        if handler is not None:
+            handler(registry.OpCall(run, scope, target, "__setitem__", [key, value], {}, holder))

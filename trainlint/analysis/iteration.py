@@ -1,0 +1,171 @@
+"""What a `for` gets from a value, and how targets are bound."""
+
+from __future__ import annotations
+
+from trainlint.analysis import registry
+from trainlint.analysis.run import Run
+from trainlint.analysis.scope import Scope
+from trainlint.analysis.values import (
+    Array,
+    Const,
+    Func,
+    Instance,
+    Mapping,
+    Obj,
+    OneOf,
+    Range,
+    Seq,
+    Sym,
+    Unknown,
+    Value,
+    element,
+    is_none,
+    join,
+    one_of,
+)
+from trainlint.syntax import ir
+
+
+def iterate(run: Run, scope: Scope, value: Value, node: ir.Expr) -> Value:
+    """A value that covers every element that iterating `value` gives."""
+    if isinstance(value, Seq):
+        return element(value)
+    if isinstance(value, Unknown):
+        if value.attrs is None:
+            value.attrs = {}
+        found = value.attrs.get("[]")
+        if found is None:
+            found = value.attrs["[]"] = Unknown(f"an element of {value.name}" if value.name else "")
+        return found
+    if isinstance(value, Mapping):
+        if value.items and not value.open:
+            return one_of(tuple(Const(key) for key in value.items))
+        return Unknown()
+    if isinstance(value, Obj):
+        for owner in (value.name, value.kind):
+            handler = registry.METHODS.get((owner, "__iter__"))
+            if handler is not None:
+                call = registry.OpCall(run, scope, node, "__iter__", [], {}, value)
+                result = handler(call)
+                if result is not None:
+                    return result
+        return Unknown(f"an element of {value.name.rpartition('.')[2]}")
+    if isinstance(value, Instance):
+        return iterate_instance(run, scope, value, node)
+    if isinstance(value, OneOf):
+        return one_of(tuple(iterate(run, scope, v, node) for v in value.values if not is_none(v)))
+    if isinstance(value, Array):
+        handler = registry.ARRAY_METHODS.get("__iter__")
+        if handler is not None:
+            call = registry.OpCall(run, scope, node, "__iter__", [], {}, value)
+            return handler(call) or Unknown()
+    if isinstance(value, Const) and isinstance(value.value, str):
+        return Unknown()
+    return Unknown()
+
+
+def iterate_instance(run: Run, scope: Scope, value: Instance, node: ir.Expr) -> Value:
+    from trainlint.analysis.attributes import bind
+    from trainlint.analysis.calls import call_function
+
+    for name, args in (("__iter__", []), ("__getitem__", [Unknown("index")])):
+        member = value.cls.find(name)
+        if isinstance(member, Func):
+            result = call_function(run, scope, bind(member, value), args, {}, node)
+            if name == "__getitem__":
+                return result
+            return iterate(run, scope, result, node) if not isinstance(result, Instance) else Unknown()
+    return Unknown()
+
+
+def bind_target(run: Run, scope: Scope, target: ir.Expr, value: Value) -> None:
+    """Assign `value` to a name, attribute, item or display of targets."""
+    if run.program.watch is not None and target.stmt in run.program.watched:
+        run.program.watch[target.stmt, target.ord] = value
+    if isinstance(target, ir.Name):
+        scope.bind(target.id, value)
+    elif isinstance(target, ir.Attr):
+        from trainlint.analysis.attributes import set_attribute
+        from trainlint.analysis.expressions import evaluate
+
+        holder = evaluate(run, scope, target.value)
+        if target.name == "grad":
+            # `p.grad = None` clears gradients by hand
+            run.event("zero_grad", target, scope, holder, name="grad")
+        set_attribute(run, scope, holder, target.name, value)
+        if isinstance(holder, Obj):
+            run.program.attribute_written(run, scope, holder, target, value)
+    elif isinstance(target, ir.Subscript):
+        from trainlint.analysis.indexing import set_item
+
+        set_item(run, scope, target, value)
+    elif isinstance(target, ir.Sequence):
+        unpack(run, scope, target, value)
+    elif isinstance(target, ir.Star):
+        bind_target(run, scope, target.value, value)
+
+
+def unpack(run: Run, scope: Scope, target: ir.Sequence, value: Value) -> None:
+    stars = [i for i, t in enumerate(target.elts) if isinstance(t, ir.Star)]
+    if isinstance(value, Seq) and value.items is not None:
+        count = len(target.elts)
+        if not stars and len(value.items) == count:
+            for part, item in zip(target.elts, value.items, strict=True):
+                bind_target(run, scope, part, item)
+            return
+        if len(stars) == 1 and len(value.items) >= count - 1:
+            at, tail = stars[0], count - stars[0] - 1
+            stop = len(value.items) - tail
+            for part, item in zip(target.elts[:at], value.items[:at], strict=True):
+                bind_target(run, scope, part, item)
+            bind_target(run, scope, target.elts[at], Seq("list", value.items[at:stop]))
+            for part, item in zip(target.elts[at + 1 :], value.items[stop:], strict=True):
+                bind_target(run, scope, part, item)
+            return
+    if isinstance(value, OneOf) and not stars:
+        columns: list[Value | None] = [None] * len(target.elts)
+        for option in value.values:
+            if not (isinstance(option, Seq) and option.items is not None and len(option.items) == len(columns)):
+                break
+            columns = [item if old is None else join(old, item) for old, item in zip(columns, option.items, strict=True)]
+        else:
+            for part, item in zip(target.elts, columns, strict=True):
+                bind_target(run, scope, part, item if item is not None else Unknown())
+            return
+    for index, part in enumerate(target.elts):
+        if isinstance(value, Seq):
+            bind_target(run, scope, part, element(value))
+        elif isinstance(value, Array) and value.shape is None:
+            bind_target(run, scope, part, iterate(run, scope, value, part))
+        else:
+            bind_target(run, scope, part, numbered(value, index))
+
+
+def numbered(value: Value, index: int) -> Value:
+    """The `index`-th part of an unknown: the same Unknown each time."""
+    if not isinstance(value, Unknown):
+        return Unknown()
+    if value.attrs is None:
+        value.attrs = {}
+    key = f"[{index}]"
+    found = value.attrs.get(key)
+    if found is None:
+        found = value.attrs[key] = Unknown(f"{value.name}[{index}]" if value.name else "")
+    return found
+
+
+def range_of(args: list[Value]) -> Value:
+    """`range(…)`: its items where it is short and constant, else its bounds."""
+    numbers = [a.value if isinstance(a, Const) else None for a in args]
+    ints = [n for n in numbers if isinstance(n, int)]
+    if not args or len(ints) != len(args) or len(ints) > 3:
+        return Seq("range", None, Sym("i"))
+    default = next((a.default for a in args if isinstance(a, Const) and a.default), None)
+    try:
+        values = range(*ints)
+    except ValueError:
+        return Seq("range", None, Unknown())
+    if len(values) <= 64 and not default:
+        return Seq("range", [Const(i) for i in values])
+    low, high = (values[0], values[-1]) if len(values) else (0, 0)
+    return Seq("range", None, Range(min(low, high), max(low, high)))

@@ -1,0 +1,347 @@
+"""A program: one file under analysis with what it imports from the workspace, interpreted from all its entries."""
+
+from __future__ import annotations
+
+import re
+
+from trainlint.analysis import registry
+from trainlint.analysis.attributes import WorkspaceModule
+from trainlint.analysis.calls import MODULE_BASES
+from trainlint.analysis.classes import default_instance
+from trainlint.analysis.facts import Trace
+from trainlint.analysis.frameworks import frameworks_of
+from trainlint.analysis.functions import free_parameters
+from trainlint.analysis.run import Frame, Run
+from trainlint.analysis.scope import Scope
+from trainlint.analysis.statements import execute_block, self_updating_names
+from trainlint.analysis.values import Class, Const, Ext, Func, Instance, Mapping, Obj, Unknown, Value
+from trainlint.analysis.workspace import ConfigNode, Workspace
+from trainlint.syntax import ir
+from trainlint.syntax.document import Document
+
+# statements interpreted for one file over all its entries (ANALYSIS §7: 50 ms a file)
+MAX_FILE_STATEMENTS = 60_000
+MAX_IMPORT_DEPTH = 3
+_CALLED = re.compile(r"(?<!\bdef )(?<!\bclass )\b([A-Za-z_]\w*)\s*\(")
+_MODEL_NAME = re.compile(r"(net|model|network|module|encoder|decoder|head|classifier|generator|discriminator|backbone)", re.I)
+
+
+class File:
+    """A file with its text and the names its module binds."""
+
+    __slots__ = ("document", "frameworks", "path", "scope")
+
+    def __init__(self, path: str, document: Document) -> None:
+        self.path = path
+        self.document = document
+        self.scope = Scope("module", self, None)
+        self.frameworks: frozenset[str] = frozenset()
+
+
+class Program:
+    """Interprets one file: its module body, then every function and method that nothing else called."""
+
+    def __init__(self, path: str, document: Document, workspace: Workspace) -> None:
+        self.file = File(path, document)
+        self.workspace = workspace
+        self.files: dict[str, File] = {path: self.file}
+        self.called: set[int] = set()
+        self.defined: list[Func] = []
+        self.classes: list[Class] = []
+        self.traces: list[Trace] = []
+        self.facts: list[object] = []
+        self.spent = 0
+        # statements whose expression values are recorded, for hovers
+        self.watch: dict[tuple[ir.Stmt, int], Value] | None = None
+        self.watched: frozenset[ir.Stmt] = frozenset()
+        self._externals: dict[str, Ext] = {}
+        self._updating: dict[ir.Stmt, frozenset[str]] = {}
+        self._importing: list[str] = [path]
+        self._sole_module: Class | None = None
+        self._sole_known = False
+
+    # entries
+
+    def interpret(self) -> None:
+        """Interpret everything and fill `facts` and `traces`."""
+        file = self.file
+        file.frameworks = frameworks_of(file.document.module)
+        run = self._run("<module>")
+        run.frames.append(Frame("<module>"))
+        self._set_module_names(file.scope, main=True)
+        execute_block(run, file.scope, file.document.module.body)
+        self._finish(run)
+        referenced = set(_CALLED.findall(file.document.text))
+        for roots in (True, False):
+            for func in self._pending(referenced if roots else set()):
+                self._interpret_function(func)
+            for cls in list(self.classes):
+                self._interpret_methods(cls, referenced if roots else set())
+
+    def _pending(self, referenced: set[str]) -> list[Func]:
+        waiting = [f for f in self.defined if id(f.node) not in self.called and f.name not in referenced]
+        return sorted(waiting, key=lambda f: not f.name.startswith("main"))
+
+    def _interpret_function(self, func: Func) -> None:
+        if id(func.node) in self.called or func.file is not self.file or isinstance(func.node, ir.Lambda):
+            return
+        self._interpret_entry(func, None, func.name)
+
+    def _interpret_methods(self, cls: Class, referenced: set[str]) -> None:
+        methods = [m for m in cls.members.values() if isinstance(m, Func) and m.owner is cls]
+        for func in methods:
+            if id(func.node) in self.called or func.name in referenced or not isinstance(func.node, ir.FunctionDef):
+                continue
+            if func.name == "__init__" and cls.default_instance is None:
+                instance = cls.default_instance = Instance(cls)
+                instance.setting_up = True
+                self._interpret_entry(func, instance, f"{cls.name}.__init__")
+                instance.setting_up = False
+                continue
+            run = self._run("")
+            instance = default_instance(run, cls)
+            self._interpret_entry(func, instance, f"{cls.name}.{func.name}")
+
+    def _interpret_entry(self, func: Func, receiver: Value | None, name: str) -> None:
+        if self.spent > MAX_FILE_STATEMENTS or not isinstance(func.node, ir.FunctionDef):
+            return
+        self.called.add(id(func.node))
+        run = self._run(name)
+        run.trace.owner = func.owner
+        self.enter(run, func, receiver)
+        self._finish(run)
+
+    def enter(self, run: Run, func: Func, receiver: Value | None) -> None:
+        """Interpret a function whose caller is not known."""
+        from trainlint.analysis.functions import decorator_context
+
+        if not isinstance(func.node, ir.FunctionDef):
+            return
+        inner = Scope("function", func.file, func.scope, func.name)
+        free_parameters(run, inner, func, receiver)
+        run.frames.append(Frame(func.name, func.owner))
+        run.active.append(func.node)
+        saved = run.grad
+        try:
+            decorator_context(run, func)
+            execute_block(run, inner, func.node.body)
+        finally:
+            run.grad = saved
+            run.active.pop()
+            run.frames.pop()
+
+    def _run(self, entry: str) -> Run:
+        return Run(self, Trace(entry, self.file))
+
+    def _finish(self, run: Run) -> None:
+        from trainlint.analysis.run import MAX_STATEMENTS
+
+        self.spent += MAX_STATEMENTS - run.budget
+        self.traces.append(run.trace)
+        self.facts.extend(run.facts)
+
+    def initialise(self, run: Run, instance: Instance, init: Func) -> None:
+        """Run `__init__` with unknown arguments, silently."""
+        if init.node in run.active:
+            return
+        instance.setting_up = True
+        with run.silent():
+            self.enter(run, init, instance)
+        instance.setting_up = False
+
+    def run_writers(self, run: Run, instance: Instance, writers: set[str]) -> None:
+        """Run the methods that assign an attribute, silently, once each: attributes made outside `__init__`."""
+        for name in sorted(writers)[:2]:
+            instance.tried.add(name)
+            member = instance.cls.find(name)
+            if not isinstance(member, Func) or member.node in run.active or run.depth > 3:
+                continue
+            before = dict(instance.attrs)
+            with run.silent():
+                run.depth += 1
+                self.enter(run, member, instance)
+                run.depth -= 1
+            # what __init__ proved stays; only what was missing or None is taken over
+            for key, value in before.items():
+                if not (isinstance(value, Const) and value.value is None) and not isinstance(value, Unknown):
+                    instance.attrs[key] = value
+
+    # names from outside
+
+    def external(self, name: str) -> Value:
+        """The external thing of a qualified name, one object per canonical name."""
+        name = registry.canonical(name)
+        found = self._externals.get(name)
+        if found is None:
+            found = self._externals[name] = Ext(name)
+        return found
+
+    def import_module(self, file: File, dotted: str, full: str | None = None) -> Value:
+        """`import dotted`: a workspace module or an external one. `full` is what `import a.b` without alias names."""
+        if is_library(dotted):
+            return self.external(dotted)
+        module = self._workspace_module(file, 0, dotted)
+        if module is None and full is not None and full != dotted:
+            inner = self._workspace_module(file, 0, full)
+            if inner is not None:
+                return self._package_of(full, inner)
+        if module is not None and full is not None and full != dotted:
+            inner = self._workspace_module(file, 0, full)
+            if inner is not None:
+                self._attach(module, full.split(".")[1:], inner)
+        return module if module is not None else self.external(dotted)
+
+    def _package_of(self, full: str, inner: WorkspaceModule) -> WorkspaceModule:
+        head = WorkspaceModule("", {})
+        self._attach(head, full.split(".")[1:], inner)
+        return head
+
+    def _attach(self, module: WorkspaceModule, parts: list[str], inner: WorkspaceModule) -> None:
+        for part in parts[:-1]:
+            child = module.names.get(part)
+            if not isinstance(child, WorkspaceModule):
+                child = module.names[part] = WorkspaceModule("", {})
+            module = child
+        module.names[parts[-1]] = inner
+
+    def import_name(self, file: File, level: int, module: str, name: str) -> Value:
+        """`from {level}{module} import name`."""
+        if level == 0 and is_library(module):
+            return self.external(f"{module}.{name}")
+        found = self._workspace_module(file, level, module)
+        if found is not None:
+            value = found.names.get(name)
+            if value is not None:
+                return value
+        inner = self._workspace_module(file, level, f"{module}.{name}" if module else name)
+        if inner is not None:
+            return inner
+        if level == 0 and found is None:
+            return self.external(f"{module}.{name}")
+        return Unknown(name)
+
+    def import_star(self, scope: Scope, level: int, module: str) -> None:
+        found = None if level == 0 and is_library(module) else self._workspace_module(scope.file, level, module)
+        if found is not None:
+            for name, value in found.names.items():
+                if not name.startswith("_"):
+                    scope.bind(name, value)
+        elif level == 0:
+            scope.module().stars.append(module)
+        else:
+            scope.module().stars += ["?", "?"]
+
+    def module_attribute(self, module: WorkspaceModule, name: str) -> Value:
+        found = module.names.get(name)
+        if found is None:
+            file = self.files.get(module.path)
+            inner = self._workspace_module(file, 1, name) if file is not None else None
+            found = inner if inner is not None else Unknown(name)
+            module.names[name] = found
+        return found
+
+    def _workspace_module(self, file: File, level: int, dotted: str) -> WorkspaceModule | None:
+        located = self.workspace.module(file.path, level, dotted)
+        if located is None:
+            return None
+        path, document = located
+        known = self.files.get(path)
+        if known is None:
+            if len(self._importing) > MAX_IMPORT_DEPTH:
+                return WorkspaceModule(path, {})
+            known = self.files[path] = File(path, document)
+            self._importing.append(path)
+            run = self._run(path)
+            run.frames.append(Frame("<module>"))
+            self._set_module_names(known.scope, main=False)
+            with run.silent():
+                execute_block(run, known.scope, document.module.body)
+            self._importing.pop()
+        return WorkspaceModule(path, known.scope.names)
+
+    @staticmethod
+    def _set_module_names(scope: Scope, main: bool) -> None:
+        scope.names["__name__"] = Const("__main__" if main else scope.file.path.rpartition("/")[2].removesuffix(".py"))
+
+    def data_file(self, file: File, name: str) -> Value | None:
+        """A YAML, JSON or TOML file of the workspace as a value: every scalar is an overridable default."""
+        node = self.workspace.data_file(file.path, name)
+        return config_value(node) if node is not None else None
+
+    # assumptions
+
+    def assumed_model(
+        self, run: Run, scope: Scope, callee: Value, args: list[Value], kwargs: dict[str, Value]
+    ) -> Instance | None:
+        """The one model class of the file, for a parameter named like a model that is called: likely, never proved."""
+        if not isinstance(callee, Unknown) or not callee.param or not _MODEL_NAME.search(callee.name):
+            return None
+        if scope.file is not self.file or not args:
+            return None
+        cls = self.sole_module()
+        if cls is None or run.depth > 3:
+            return None
+        forward = cls.find("forward")
+        if not isinstance(forward, Func) or forward.node in run.active:
+            return None
+        required = [p for p in forward.node.params[1:] if p.default is None and p.kind in ("normal", "positional")]
+        if len(required) > len(args) + len(kwargs):
+            return None
+        return default_instance(run, cls)
+
+    def sole_module(self) -> Class | None:
+        """The only `nn.Module` class of the file that no other class of the file builds, if there is one."""
+        if not self._sole_known:
+            self._sole_known = True
+            modules = [c for c in self.classes if c.file is self.file and c.extends(*MODULE_BASES)]
+            if len(modules) == 1 and isinstance(modules[0].find("forward"), Func):
+                self._sole_module = modules[0]
+        return self._sole_module
+
+    def self_updating(self, stmt: ir.For | ir.While) -> frozenset[str]:
+        found = self._updating.get(stmt)
+        if found is None:
+            found = self._updating[stmt] = self_updating_names(stmt)
+        return found
+
+    def attribute_written(self, run: Run, scope: Scope, holder: Obj, target: ir.Attr, value: Value) -> None:
+        """Ops that care about attribute assignments (`model.fc = …`) hear of them here."""
+        handler = registry.METHODS.get((holder.kind, "__setattr__"))
+        if handler is not None:
+            handler(registry.OpCall(run, scope, target, target.name, [value], {}, holder))
+
+
+LIBRARIES = frozenset(
+    """
+    torch torchvision torchaudio torchtext numpy cv2 PIL skimage scipy pandas sklearn matplotlib seaborn os sys re
+    math time json random argparse logging pathlib collections functools itertools typing dataclasses copy glob
+    shutil pickle datetime abc enum warnings contextlib tqdm wandb tensorboardX tensorboard tensorflow keras timm
+    transformers datasets accelerate deepspeed lightning pytorch_lightning fastai ignite einops albumentations kornia
+    yaml omegaconf hydra click typer tyro absl fire rich imageio h5py lmdb nltk spacy gym gymnasium apex bitsandbytes
+    peft diffusers safetensors torchmetrics monai detectron2 mmcv mmengine ray optuna mlflow jax flax __future__
+    subprocess multiprocessing threading queue socket struct hashlib io csv string textwrap types operator inspect
+    traceback platform tempfile zipfile tarfile urllib requests gzip signal builtins statistics heapq bisect decimal
+    """.split()
+)
+
+
+def is_library(dotted: str) -> bool:
+    """Is the module one of the libraries that a workspace file does not shadow in practice?"""
+    return dotted.partition(".")[0] in LIBRARIES
+
+
+def config_value(node: ConfigNode) -> Value:
+    """A node of a configuration file as an abstract value with its place as the literal."""
+    from trainlint.analysis.values import Place, Seq, Step
+
+    place = Place(node.path, None, node.span)
+    origin = Step(place, "configuration")
+    content = node.value
+    if isinstance(content, dict):
+        return Mapping({key: config_value(child) for key, child in content.items()}, False, origin)
+    if isinstance(content, list):
+        return Seq("list", [config_value(child) for child in content], None, origin)
+    name = node.path.rpartition("/")[2]
+    return Const(content, origin, f"`{name}`", place)
+
+

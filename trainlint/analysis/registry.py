@@ -1,0 +1,168 @@
+"""Where `trainlint.ops` registers what library calls do to abstract values; the analysis only looks up here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
+
+from trainlint.analysis.values import Const, Place, Step, Value
+from trainlint.syntax import ir
+
+if TYPE_CHECKING:
+    from trainlint.analysis.run import Run
+    from trainlint.analysis.scope import Scope
+
+
+class OpCall:
+    """One call as an op sees it: arguments by position and name, the receiver of a method, the run to report to."""
+
+    __slots__ = ("args", "kwargs", "name", "node", "receiver", "run", "scope")
+
+    def __init__(
+        self,
+        run: Run,
+        scope: Scope,
+        node: ir.Expr,
+        name: str,
+        args: list[Value],
+        kwargs: dict[str, Value],
+        receiver: Value | None = None,
+    ) -> None:
+        self.run = run
+        self.scope = scope
+        self.node = node
+        self.name = name
+        self.args = args
+        self.kwargs = kwargs
+        self.receiver = receiver
+
+    def arg(self, index: int, name: str) -> Value | None:
+        if name in self.kwargs:
+            return self.kwargs[name]
+        return self.args[index] if index < len(self.args) else None
+
+    def const(self, index: int, name: str) -> object:
+        """The Python value of an argument that is a constant, else None."""
+        value = self.arg(index, name)
+        return value.value if isinstance(value, Const) else None
+
+    @property
+    def place(self) -> Place:
+        return Place(self.scope.file.path, self.node)
+
+    def step(self, text: str, before: Value | None = None) -> Step:
+        """An origin step at this call, on top of the origin of `before`."""
+        return Step(self.place, text, before.origin if before is not None else None)
+
+
+Op: TypeAlias = "Callable[[OpCall], Value | None]"
+
+# qualified name → what calling it does
+FUNCTIONS: dict[str, Op] = {}
+# (kind or qualified class name, method) → what the method does
+METHODS: dict[tuple[str, str], Op] = {}
+# method of an array, tensor or PIL image
+ARRAY_METHODS: dict[str, Op] = {}
+# qualified class name → what calling an instance does
+CALLS: dict[str, Op] = {}
+# qualified class name → kind of the object it makes
+KINDS: dict[str, str] = {}
+# prefix of qualified names → kind, tried longest first, for names that begin with a capital letter
+KIND_PREFIXES: list[tuple[str, str]] = []
+# spellings of one thing: other name (or prefix ending in a dot) → canonical one
+ALIASES: dict[str, str] = {}
+PREFIX_ALIASES: list[tuple[str, str]] = []
+
+
+def op(*names: str) -> Callable[[Op], Op]:
+    """Register what calling the external functions or classes does."""
+
+    def register(function: Op) -> Op:
+        for name in names:
+            FUNCTIONS[name] = function
+        return function
+
+    return register
+
+
+def method(owner: str, *names: str) -> Callable[[Op], Op]:
+    """Register methods of a kind of object (`optimizer`) or of one class by its qualified name."""
+
+    def register(function: Op) -> Op:
+        for name in names:
+            METHODS[owner, name] = function
+        return function
+
+    return register
+
+
+def array_method(*names: str) -> Callable[[Op], Op]:
+    """Register methods of arrays, tensors and images."""
+
+    def register(function: Op) -> Op:
+        for name in names:
+            ARRAY_METHODS[name] = function
+        return function
+
+    return register
+
+
+def called(*names: str) -> Callable[[Op], Op]:
+    """Register what calling an instance of the classes does (`ToTensor()(image)`)."""
+
+    def register(function: Op) -> Op:
+        for name in names:
+            CALLS[name] = function
+        return function
+
+    return register
+
+
+def kind(name: str, *classes: str) -> None:
+    """The objects that these classes make are of this kind; a trailing `*` is a prefix."""
+    for cls in classes:
+        if cls.endswith("*"):
+            KIND_PREFIXES.append((cls[:-1], name))
+            KIND_PREFIXES.sort(key=lambda entry: -len(entry[0]))
+        else:
+            KINDS[cls] = name
+
+
+def alias(canonical: str, *others: str) -> None:
+    """Other spellings of a qualified name; names that end with a dot are prefixes."""
+    for other in others:
+        if other.endswith("."):
+            PREFIX_ALIASES.append((other, canonical))
+        else:
+            ALIASES[other] = canonical
+
+
+_CANON: dict[str, str] = {}
+
+
+def canonical(name: str) -> str:
+    """The one spelling of a qualified name that the tables use."""
+    result = _CANON.get(name)
+    if result is None:
+        result = ALIASES.get(name, name)
+        for prefix, target in PREFIX_ALIASES:
+            if result.startswith(prefix):
+                result = target + result[len(prefix) :]
+        result = ALIASES.get(result, result)
+        if len(_CANON) > 50_000:
+            _CANON.clear()
+        _CANON[name] = result
+    return result
+
+
+def kind_of(name: str) -> str | None:
+    """The kind of object that calling `name` makes, None where it is not a known class."""
+    found = KINDS.get(name)
+    if found is not None:
+        return found
+    last = name.rpartition(".")[2]
+    if last[:1].isupper():
+        for prefix, value in KIND_PREFIXES:
+            if name.startswith(prefix):
+                return value
+    return None

@@ -1,0 +1,180 @@
+"""Arithmetic and comparison of abstract scalars; arrays go to the operator that `trainlint.ops` registers."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+from trainlint.analysis import registry
+from trainlint.analysis.run import Run
+from trainlint.analysis.scope import Scope
+from trainlint.analysis.values import (
+    Array,
+    Const,
+    Mapping,
+    OneOf,
+    Place,
+    Range,
+    Seq,
+    Step,
+    Sym,
+    Unknown,
+    Value,
+    alternatives,
+    element,
+    is_none,
+    one_of,
+)
+from trainlint.syntax import ir
+
+# results beyond these sizes are not computed: a script may say 10 ** 10 ** 10 or "x" * 10 ** 9
+MAX_BITS = 256
+MAX_LENGTH = 4096
+
+_OPS: dict[str, Callable[[Any, Any], Any]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+    "//": operator.floordiv,
+    "%": operator.mod,
+    "**": operator.pow,
+    "<<": operator.lshift,
+    ">>": operator.rshift,
+    "&": operator.and_,
+    "|": operator.or_,
+    "^": operator.xor,
+}
+_COMPARE: dict[str, Callable[[Any, Any], Any]] = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+
+def fold(op: str, a: Any, b: Any) -> Any:
+    """The result of the operator on two Python scalars, or NotImplemented where it is too large or raises."""
+    numbers = isinstance(a, (int, float)) and isinstance(b, (int, float))
+    if not numbers and not (isinstance(a, str) and (isinstance(b, str) or op in "*%")):
+        return NotImplemented
+    if op in ("**", "<<") and (abs(b) > 64 or (isinstance(a, int) and a.bit_length() * max(1, abs(b)) > MAX_BITS)):
+        return NotImplemented
+    if isinstance(a, str) and op == "*" and (not isinstance(b, int) or len(a) * b > MAX_LENGTH):
+        return NotImplemented
+    if isinstance(a, str) and op == "%":
+        return NotImplemented
+    try:
+        result = _OPS[op](a, b)
+    except (ArithmeticError, TypeError, ValueError, KeyError):
+        return NotImplemented
+    return NotImplemented if isinstance(result, complex) else result
+
+
+def binary(run: Run, scope: Scope, op: str, left: Value, right: Value, expr: ir.BinOp | ir.AugAssign) -> Value:
+    """`left op right`."""
+    if isinstance(left, Array) or isinstance(right, Array):
+        return array_operator(run, scope, op, left, right, expr)
+    if isinstance(left, Const) and isinstance(right, Const):
+        result = fold(op, left.value, right.value)
+        if result is NotImplemented:
+            return Unknown()
+        before = left.origin if left.literal is not None or left.default else right.origin
+        step = Step(Place(scope.file.path, expr), "computed", before or left.origin)
+        return Const(result, step, left.default or right.default)
+    if isinstance(left, Seq) or isinstance(right, Seq):
+        return sequence_operator(op, left, right)
+    if isinstance(left, Mapping) and isinstance(right, Mapping) and op == "|":
+        return Mapping({**left.items, **right.items}, left.open or right.open, left.origin)
+    if isinstance(left, (OneOf, Const)) and isinstance(right, (OneOf, Const)):
+        pairs = [(a, b) for a in alternatives(left) for b in alternatives(right)]
+        return one_of(tuple(binary(run, scope, op, a, b, expr) for a, b in pairs))
+    if isinstance(left, Sym) and isinstance(right, (Sym, Const)):
+        shown = right.name if isinstance(right, Sym) else str(right.value)
+        return Sym(f"{left.name} {op} {shown}")
+    if isinstance(left, Range) and isinstance(right, Const) and op in "+-" and isinstance(right.value, (int, float)):
+        return Range(_OPS[op](left.low, right.value), _OPS[op](left.high, right.value))
+    return Unknown()
+
+
+def array_operator(run: Run, scope: Scope, op: str, left: Value, right: Value, expr: ir.BinOp | ir.AugAssign) -> Value:
+    handler = registry.FUNCTIONS.get("operator")
+    if handler is None:
+        return Unknown()
+    call = registry.OpCall(run, scope, expr, op, [left, right], {})  # type: ignore[arg-type]
+    return handler(call) or Unknown()
+
+
+def sequence_operator(op: str, left: Value, right: Value) -> Value:
+    if op == "+" and isinstance(left, Seq) and isinstance(right, Seq):
+        if left.items is not None and right.items is not None:
+            return Seq(left.kind, left.items + right.items, None, left.origin)
+        return Seq(left.kind, None, one_of((element(left), element(right))), left.origin)
+    if op == "*":
+        seq, times = (left, right) if isinstance(left, Seq) else (right, left)
+        if isinstance(seq, Seq):
+            count = times.value if isinstance(times, Const) else None
+            if seq.items is not None and isinstance(count, int) and 0 <= count * len(seq.items) <= 256:
+                return Seq(seq.kind, seq.items * count, None, seq.origin)
+            return Seq(seq.kind, None, element(seq), seq.origin)
+    return Unknown()
+
+
+def unary(run: Run, scope: Scope, op: str, value: Value, expr: ir.UnaryOp) -> Value:
+    if isinstance(value, Const):
+        if op == "not":
+            return Const(not value.value, value.origin, value.default)
+        if isinstance(value.value, (int, float)):
+            folded = {"-": operator.neg, "+": operator.pos}.get(op)
+            if folded is not None:
+                # the literal of a negative number is the whole `-x`
+                literal = Place(scope.file.path, expr) if value.literal is not None else None
+                return Const(folded(value.value), value.origin, value.default, literal)
+            if op == "~" and isinstance(value.value, int):
+                return Const(~value.value, value.origin, value.default)
+    if isinstance(value, Array) and op in "-+":
+        return value.but(range=None) if op == "-" else value
+    if isinstance(value, OneOf):
+        return one_of(tuple(unary(run, scope, op, item, expr) for item in value.values))
+    return Unknown()
+
+
+def compare(left: Value, ops: tuple[str, ...], rights: list[Value]) -> Value:
+    """A comparison: a constant where it is proved (defaults stay defaults), else Unknown."""
+    if len(ops) != 1:
+        return Unknown()
+    op, right = ops[0], rights[0]
+    if op in ("is", "is not"):
+        if isinstance(left, Const) and isinstance(right, Const) and (is_none(left) or is_none(right)):
+            same = left.value is right.value
+            return Const(same == (op == "is"), None, left.default or right.default)
+        if is_none(right) and not isinstance(left, (Unknown, OneOf, Const)):
+            return Const(op == "is not")
+        return Unknown()
+    if op in ("in", "not in"):
+        return membership(op, left, right)
+    if isinstance(left, Const) and isinstance(right, Const):
+        try:
+            return Const(bool(_COMPARE[op](left.value, right.value)), None, left.default or right.default)
+        except (TypeError, KeyError):
+            return Unknown()
+    return Unknown()
+
+
+def membership(op: str, left: Value, right: Value) -> Value:
+    if isinstance(left, Const) and isinstance(right, Seq) and right.items is not None:
+        if all(isinstance(item, Const) for item in right.items):
+            found = any(isinstance(item, Const) and item.value == left.value for item in right.items)
+            return Const(found == (op == "in"), None, left.default)
+    if isinstance(left, Const) and isinstance(right, Mapping) and not right.open:
+        try:
+            return Const((left.value in right.items) == (op == "in"), None, left.default)
+        except TypeError:
+            return Unknown()
+    if isinstance(left, Const) and isinstance(right, Const) and isinstance(right.value, str):
+        if isinstance(left.value, str):
+            return Const((left.value in right.value) == (op == "in"), None, left.default or right.default)
+    return Unknown()

@@ -1,0 +1,405 @@
+"""Executes statements abstractly: one pass, branches joined, loops once with what they change widened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from trainlint.analysis import calls
+from trainlint.analysis.attributes import bind
+from trainlint.analysis.classes import assigned_targets, define_class
+from trainlint.analysis.conditions import condition, refine
+from trainlint.analysis.expressions import evaluate
+from trainlint.analysis.facts import Loop
+from trainlint.analysis.iteration import bind_target, iterate
+from trainlint.analysis.run import Run
+from trainlint.analysis.scalars import binary
+from trainlint.analysis.scope import Scope, merge
+from trainlint.analysis.values import (
+    Array,
+    Const,
+    Func,
+    Instance,
+    Obj,
+    Unknown,
+    Value,
+    truth,
+)
+from trainlint.syntax import ir
+
+
+def execute_block(run: Run, scope: Scope, block: list[ir.Stmt]) -> bool:
+    """Run the statements in order. True where the end of the block cannot be reached."""
+    saved = run.conds
+    try:
+        for stmt in block:
+            if not run.spend():
+                return False
+            handler = _TABLE.get(stmt.__class__)
+            if handler is not None and handler(run, scope, stmt):
+                return True
+        return False
+    finally:
+        run.conds = saved
+
+
+def _expr(run: Run, scope: Scope, stmt: ir.ExprStmt) -> bool:
+    value = stmt.value
+    evaluate(run, scope, value)
+    return isinstance(value, ir.Call) and _never_returns(value)
+
+
+def _never_returns(call: ir.Call) -> bool:
+    func = call.func
+    if isinstance(func, ir.Name):
+        return func.id in ("exit", "quit")
+    return isinstance(func, ir.Attr) and isinstance(func.value, ir.Name) and (func.value.id, func.name) == ("sys", "exit")
+
+
+def _assign(run: Run, scope: Scope, stmt: ir.Assign) -> bool:
+    value = evaluate(run, scope, stmt.value)
+    for target in stmt.targets:
+        if isinstance(target, ir.Name):
+            _report_accumulation(run, scope, stmt, target, value)
+        bind_target(run, scope, target, value)
+    return False
+
+
+def _report_accumulation(run: Run, scope: Scope, stmt: ir.Assign, target: ir.Name, value: Value) -> None:
+    """`total = total + loss` is an accumulation like `total += loss`."""
+    node = stmt.value
+    if not (isinstance(node, ir.BinOp) and node.op == "+" and run.loops):
+        return
+    for mine, other in ((node.left, node.right), (node.right, node.left)):
+        if isinstance(mine, ir.Name) and mine.id == target.id:
+            with run.silent():
+                added = evaluate(run, scope, other)
+                before = evaluate(run, scope, mine)
+            run.event("accumulate", stmt, scope, before, added, (value,), name=target.id)
+            return
+
+
+def _ann_assign(run: Run, scope: Scope, stmt: ir.AnnAssign) -> bool:
+    if stmt.value is not None:
+        bind_target(run, scope, stmt.target, evaluate(run, scope, stmt.value))
+    return False
+
+
+def _aug_assign(run: Run, scope: Scope, stmt: ir.AugAssign) -> bool:
+    before = evaluate(run, scope, stmt.target)
+    value = evaluate(run, scope, stmt.value)
+    after = binary(run, scope, stmt.op, before, value, stmt)
+    if stmt.op == "+":
+        name = stmt.target.id if isinstance(stmt.target, ir.Name) else getattr(stmt.target, "name", "")
+        run.event("accumulate", stmt, scope, before, value, (after,), name=name)
+    bind_target(run, scope, stmt.target, after)
+    return False
+
+
+def _return(run: Run, scope: Scope, stmt: ir.Return) -> bool:
+    value = evaluate(run, scope, stmt.value)
+    if run.frames:
+        run.frames[-1].returns.append(value)
+    return True
+
+
+def _raise(run: Run, scope: Scope, stmt: ir.Raise) -> bool:
+    if stmt.exc is not None:
+        with run.silent():
+            evaluate(run, scope, stmt.exc)
+    return True
+
+
+def _assert(run: Run, scope: Scope, stmt: ir.Assert) -> bool:
+    evaluate(run, scope, stmt.test)
+    refine(run, scope, stmt.test, True)
+    return False
+
+
+def _delete(run: Run, scope: Scope, stmt: ir.Delete) -> bool:
+    return False
+
+
+def _import(run: Run, scope: Scope, stmt: ir.Import) -> bool:
+    for dotted, alias in stmt.names:
+        if alias is not None:
+            scope.bind(alias, run.program.import_module(scope.file, dotted))
+        else:
+            head = dotted.partition(".")[0]
+            scope.bind(head, run.program.import_module(scope.file, head, dotted))
+    return False
+
+
+def _import_from(run: Run, scope: Scope, stmt: ir.ImportFrom) -> bool:
+    if stmt.names is None:
+        run.program.import_star(scope, stmt.level, stmt.module)
+        return False
+    for name, alias in stmt.names:
+        scope.bind(alias or name, run.program.import_name(scope.file, stmt.level, stmt.module, name))
+    return False
+
+
+def _scope(run: Run, scope: Scope, stmt: ir.Scope) -> bool:
+    if stmt.kind == "global":
+        scope.declare_global(stmt.names)
+    return False
+
+
+def _stop(run: Run, scope: Scope, stmt: ir.Stmt) -> bool:
+    return True
+
+
+def _function(run: Run, scope: Scope, stmt: ir.FunctionDef) -> bool:
+    with run.silent():
+        for decorator in stmt.decorators:
+            evaluate(run, scope, decorator)
+    func = Func(stmt, scope, scope.file)
+    scope.bind(stmt.name, func)
+    if not run.muted:
+        run.program.defined.append(func)
+    return False
+
+
+def _class(run: Run, scope: Scope, stmt: ir.ClassDef) -> bool:
+    cls = define_class(run, scope, stmt)
+    scope.bind(stmt.name, cls)
+    if not run.muted:
+        run.program.classes.append(cls)
+    return False
+
+
+def _if(run: Run, scope: Scope, stmt: ir.If) -> bool:
+    test = evaluate(run, scope, stmt.test)
+    decided = truth(test)
+    if decided is not None:
+        return execute_block(run, scope, stmt.body if decided else stmt.orelse)
+    before = scope.names
+    outcomes = []
+    for holds, block in ((True, stmt.body), (False, stmt.orelse)):
+        scope.names = dict(before)
+        cond = condition(run, scope, stmt.test, holds)
+        with run.under(cond):
+            refine(run, scope, stmt.test, holds)
+            stopped = execute_block(run, scope, block)
+        outcomes.append((stopped, scope.names))
+    (then_stops, then_names), (else_stops, else_names) = outcomes
+    if then_stops and else_stops:
+        scope.names = before
+        return True
+    if then_stops or else_stops:
+        # what follows in this block runs only where the other branch was taken
+        scope.names = else_names if then_stops else then_names
+        cond = condition(run, scope, stmt.test, not then_stops)
+        if cond is not None:
+            run.conds = (*run.conds, (len(run.loops), cond))
+        return False
+    scope.names = merge(before, then_names, else_names)
+    return False
+
+
+def _for(run: Run, scope: Scope, stmt: ir.For) -> bool:
+    over = evaluate(run, scope, stmt.iter)
+    item = iterate(run, scope, over, stmt.iter)
+    return _loop(run, scope, stmt, over, lambda: bind_target(run, scope, stmt.target, item))
+
+
+def _while(run: Run, scope: Scope, stmt: ir.While) -> bool:
+    evaluate(run, scope, stmt.test)
+    return _loop(run, scope, stmt, None, lambda: None)
+
+
+def _loop(run: Run, scope: Scope, stmt: ir.For | ir.While, over: Value | None, start: Callable[[], None]) -> bool:
+    loop = Loop(stmt, scope.file, over, run.function)
+    if not run.muted:
+        run.trace.loops.append(loop)
+    before = dict(scope.names)
+    widen(run, scope, stmt)
+    saved_loops, saved_grad = run.loops, run.grad
+    run.loops = (*saved_loops, loop)
+    start()
+    execute_block(run, scope, stmt.body)
+    run.loops = saved_loops
+    run.grad = saved_grad
+    scope.names = merge(before, scope.names, before) if before else scope.names
+    if stmt.orelse:
+        execute_block(run, scope, stmt.orelse)
+    return False
+
+
+def widen(run: Run, scope: Scope, stmt: ir.For | ir.While) -> None:
+    """Scalars that the body updates from their own value are unknown inside it."""
+    for name in run.program.self_updating(stmt):
+        value = scope.names.get(name)
+        if isinstance(value, Const):
+            scope.names[name] = Unknown(name, value.origin)
+        elif isinstance(value, Array):
+            scope.names[name] = Array(lib=value.lib, grad=value.grad, layout=value.layout, origin=value.origin)
+
+
+def self_updating_names(stmt: ir.For | ir.While) -> frozenset[str]:
+    """Names that the loop's body assigns from an expression that mentions them, or augments."""
+    names: set[str] = set()
+    stack: list[list[ir.Stmt]] = [stmt.body]
+    while stack:
+        for inner in stack.pop():
+            if isinstance(inner, ir.AugAssign) and isinstance(inner.target, ir.Name):
+                names.add(inner.target.id)
+            elif isinstance(inner, ir.Assign):
+                targets = [t.id for t in assigned_targets([inner]) if isinstance(t, ir.Name)]
+                names.update(t for t in targets if mentions(inner.value, t))
+            for block in ("body", "orelse", "final"):
+                nested = getattr(inner, block, None)
+                if isinstance(nested, list) and not isinstance(inner, (ir.FunctionDef, ir.ClassDef)):
+                    stack.append(nested)
+    return frozenset(names)
+
+
+def mentions(expr: ir.Expr, name: str) -> bool:
+    if isinstance(expr, ir.Name):
+        return expr.id == name
+    for part in ("left", "right", "operand", "value", "func", "test", "body", "orelse"):
+        child = getattr(expr, part, None)
+        if isinstance(child, ir.Expr) and mentions(child, name):
+            return True
+    return any(isinstance(a, ir.Expr) and mentions(a, name) for a in getattr(expr, "args", ()))
+
+
+def _with(run: Run, scope: Scope, stmt: ir.With) -> bool:
+    saved_grad = run.grad
+    leaving: list[tuple[Instance, Func]] = []
+    for item, target in stmt.items:
+        value = evaluate(run, scope, item)
+        entered = enter(run, scope, value, item, leaving)
+        if target is not None:
+            bind_target(run, scope, target, entered)
+    stopped = execute_block(run, scope, stmt.body)
+    for instance, leave in reversed(leaving):
+        calls.call_function(run, scope, bind(leave, instance), [Const(None)] * 3, {}, stmt.items[0][0])
+    run.grad = saved_grad
+    return stopped
+
+
+def enter(run: Run, scope: Scope, value: Value, node: ir.Expr, leaving: list[tuple[Instance, Func]]) -> Value:
+    """Enter a context: gradient modes take effect, a workspace class runs `__enter__` and later `__exit__`."""
+    if isinstance(value, Obj):
+        if value.kind == "no_grad":
+            run.grad = False
+        elif value.kind == "grad_mode":
+            run.grad = truth(value.arg(0, "mode")) is True
+        elif value.kind == "enable_grad":
+            run.grad = True
+        elif value.kind == "accumulate":
+            run.event("unknown_call", node, scope, value, None, tuple(value.args), "accumulate")
+        return value.attrs.get("entered", value)
+    if isinstance(value, Instance):
+        leave, start = value.cls.find("__exit__"), value.cls.find("__enter__")
+        if isinstance(leave, Func):
+            leaving.append((value, leave))
+        if isinstance(start, Func):
+            return calls.call_function(run, scope, bind(start, value), [], {}, node)
+        return value
+    if isinstance(value, Unknown):
+        # an unseen context manager may do anything around the block
+        args = tuple(evaluate_quietly(run, scope, a) for a in node.args) if isinstance(node, ir.Call) else ()
+        run.event("unknown_call", node, scope, value, None, args, "with")
+        if "no_grad" in value.name or "inference" in value.name or "eval" in value.name:
+            run.grad = False
+    return value
+
+
+def evaluate_quietly(run: Run, scope: Scope, node: ir.Expr) -> Value:
+    with run.silent():
+        return evaluate(run, scope, node)
+
+
+def _try(run: Run, scope: Scope, stmt: ir.Try) -> bool:
+    before = dict(scope.names)
+    stopped = execute_block(run, scope, stmt.body)
+    if not stopped and stmt.orelse:
+        stopped = execute_block(run, scope, stmt.orelse)
+    after = scope.names
+    all_stop = stopped
+    for handler in stmt.handlers:
+        scope.names = merge(before, dict(before), after)
+        if handler.name:
+            scope.names[handler.name] = Unknown(handler.name)
+        cond = condition(run, scope, handler.type, True) if handler.type is not None else None
+        with run.under(cond):
+            handler_stops = execute_block(run, scope, handler.body)
+        if not handler_stops:
+            after = scope.names if all_stop else merge(before, after, scope.names)
+        all_stop = all_stop and handler_stops
+    scope.names = after
+    if stmt.final:
+        all_stop = execute_block(run, scope, stmt.final) or all_stop
+    return all_stop
+
+
+def _match(run: Run, scope: Scope, stmt: ir.Match) -> bool:
+    subject = evaluate(run, scope, stmt.subject)
+    before = scope.names
+    after: dict[str, Value] | None = None
+    for case in stmt.cases:
+        scope.names = dict(before)
+        for name in case.binds:
+            scope.names[name] = subject if len(case.binds) == 1 and case.pattern is None else Unknown(name)
+        cond = condition(run, scope, stmt.subject, True)
+        with run.under(cond):
+            stopped = execute_block(run, scope, case.body)
+        if not stopped:
+            after = scope.names if after is None else merge(before, after, scope.names)
+    scope.names = before if after is None else merge(before, after, before)
+    return False
+
+
+def _unknown(run: Run, scope: Scope, stmt: ir.UnknownStmt) -> bool:
+    for part in stmt.parts:
+        evaluate(run, scope, part)
+    for name in stmt.binds:
+        scope.bind(name, Unknown(name))
+    return False
+
+
+def _broken(run: Run, scope: Scope, stmt: ir.Broken) -> bool:
+    """A half-typed statement keeps its names bound and may have done anything: absence rules stay silent."""
+    subjects = tuple(value for value in map(scope.lookup, stmt.names) if value is not None)
+    for name in stmt.names:
+        if scope.lookup(name) is None:
+            scope.bind(name, Unknown(name))
+    unknown = Unknown("a statement that does not parse")
+    run.event("unknown_call", stmt, scope, unknown, None, subjects, "broken")
+    return False
+
+
+def _type_alias(run: Run, scope: Scope, stmt: ir.TypeAliasStmt) -> bool:
+    scope.bind(stmt.name, Unknown(stmt.name))
+    return False
+
+
+_TABLE: dict[type, Callable[[Run, Scope, Any], bool]] = {
+    ir.ExprStmt: _expr,
+    ir.Assign: _assign,
+    ir.AnnAssign: _ann_assign,
+    ir.AugAssign: _aug_assign,
+    ir.Return: _return,
+    ir.Raise: _raise,
+    ir.Assert: _assert,
+    ir.Delete: _delete,
+    ir.Import: _import,
+    ir.ImportFrom: _import_from,
+    ir.Scope: _scope,
+    ir.Break: _stop,
+    ir.Continue: _stop,
+    ir.FunctionDef: _function,
+    ir.ClassDef: _class,
+    ir.If: _if,
+    ir.For: _for,
+    ir.While: _while,
+    ir.With: _with,
+    ir.Try: _try,
+    ir.Match: _match,
+    ir.UnknownStmt: _unknown,
+    ir.Broken: _broken,
+    ir.TypeAliasStmt: _type_alias,
+}
+

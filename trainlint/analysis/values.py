@@ -1,0 +1,489 @@
+"""The abstract values. Every value may carry its origin: the steps that made it, newest first.
+
+`Unknown` is the top element: it says nothing and silences every rule. It may have a name (for messages) and an identity
+(two uses of one parameter are the same Unknown object), never a property.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from trainlint.syntax import ir
+from trainlint.text.place import Span
+
+if TYPE_CHECKING:
+    from trainlint.analysis.program import File
+    from trainlint.analysis.scope import Scope
+
+MAX_ALTERNATIVES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something stands: an IR node of a file, or a span of a data file (`node` is None then)."""
+
+    path: str
+    node: ir.Expr | ir.Stmt | None
+    span: Span | None = None
+
+    @property
+    def line(self) -> int:
+        """1-based line."""
+        if self.span is not None:
+            return self.span.line
+        node = self.node
+        if isinstance(node, ir.Expr):
+            return node.stmt.first_line
+        return node.first_line if node is not None else 1
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a value's origin: `text` says what happened at `place`."""
+
+    place: Place
+    text: str
+    before: Step | None = None
+
+    def __iter__(self) -> Iterator[Step]:
+        step: Step | None = self
+        while step is not None:
+            yield step
+            step = step.before
+
+
+class Value:
+    """Base of all abstract values."""
+
+    __slots__ = ("origin",)
+    origin: Step | None
+
+
+class Unknown(Value):
+    """Anything. `name` is the expression it came from, where that helps a message; `like` holds what its use suggests."""
+
+    __slots__ = ("attrs", "name", "param", "promised")
+
+    def __init__(self, name: str = "", origin: Step | None = None, param: bool = False) -> None:
+        self.name = name
+        self.origin = origin
+        self.param = param
+        self.attrs: dict[str, Value] | None = None
+        # a class or tag that annotations or use promise; never proof of more than that
+        self.promised: str | None = None
+
+    def __repr__(self) -> str:
+        return f"?{self.name}"
+
+
+class Const(Value):
+    """A known Python scalar (or None, str, bytes).
+
+    `default` names the overridable source (an argparse option, a dataclass field, an environment variable) or is None;
+    `literal` is the place of the literal that this value is, unchanged, so that a fix can edit it.
+    """
+
+    __slots__ = ("default", "literal", "value")
+
+    def __init__(
+        self, value: Any, origin: Step | None = None, default: str | None = None, literal: Place | None = None
+    ) -> None:
+        self.value = value
+        self.origin = origin
+        self.default = default
+        self.literal = literal
+
+    def __repr__(self) -> str:
+        return f"{self.value!r}" + (f" (default {self.default})" if self.default else "")
+
+
+class OneOf(Value):
+    """One of two to eight alternatives."""
+
+    __slots__ = ("values",)
+
+    def __init__(self, values: tuple[Value, ...], origin: Step | None = None) -> None:
+        self.values = values
+        self.origin = origin
+
+    def __repr__(self) -> str:
+        return " | ".join(map(repr, self.values))
+
+
+class Range(Value):
+    """A number between `low` and `high`, both included."""
+
+    __slots__ = ("high", "low")
+
+    def __init__(self, low: float, high: float, origin: Step | None = None) -> None:
+        self.low = low
+        self.high = high
+        self.origin = origin
+
+    def __repr__(self) -> str:
+        return f"{self.low}..{self.high}"
+
+
+class Sym(Value):
+    """A positive integer that is not known but has a name (`len(dataset)`, the world size)."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str, origin: Step | None = None) -> None:
+        self.name = name
+        self.origin = origin
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+class Seq(Value):
+    """A tuple, list or set. `items` is None where the length is not known; `elem` then describes every element."""
+
+    __slots__ = ("elem", "items", "kind")
+
+    def __init__(
+        self, kind: str, items: list[Value] | None, elem: Value | None = None, origin: Step | None = None
+    ) -> None:
+        self.kind = kind
+        self.items = items
+        self.elem = elem
+        self.origin = origin
+
+    def __repr__(self) -> str:
+        if self.items is not None:
+            return f"{self.kind}[{', '.join(map(repr, self.items))}]"
+        return f"{self.kind}[{self.elem!r}…]"
+
+
+class Mapping(Value):
+    """A dict with known keys; `open` where other keys may exist."""
+
+    __slots__ = ("items", "open")
+
+    def __init__(self, items: dict[Any, Value], open: bool = False, origin: Step | None = None) -> None:
+        self.items = items
+        self.open = open
+        self.origin = origin
+
+    def __repr__(self) -> str:
+        return f"dict({', '.join(f'{k!r}: {v!r}' for k, v in self.items.items())}{', …' if self.open else ''})"
+
+
+class Ext(Value):
+    """A module, class or function from outside the workspace by its canonical qualified name (`torch.nn.Conv2d`)."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str, origin: Step | None = None) -> None:
+        self.name = name
+        self.origin = origin
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+class Func(Value):
+    """A function, method or lambda of the workspace, with the scope it closes over and the object it is bound to."""
+
+    __slots__ = ("bound", "file", "node", "owner", "scope")
+
+    def __init__(
+        self,
+        node: ir.FunctionDef | ir.Lambda,
+        scope: Scope,
+        file: File,
+        bound: Value | None = None,
+        owner: Class | None = None,
+    ) -> None:
+        self.node = node
+        self.scope = scope
+        self.file = file
+        self.bound = bound
+        self.owner = owner
+        self.origin = None
+
+    @property
+    def name(self) -> str:
+        return self.node.name if isinstance(self.node, ir.FunctionDef) else "<lambda>"
+
+    def __repr__(self) -> str:
+        return f"def {self.name}"
+
+
+class Class(Value):
+    """A class of the workspace. `members` are its class attributes and methods."""
+
+    __slots__ = ("bases", "default_instance", "file", "members", "node", "scope", "written")
+
+    def __init__(self, node: ir.ClassDef, scope: Scope, file: File, bases: tuple[Value, ...]) -> None:
+        self.node = node
+        self.scope = scope
+        self.file = file
+        self.bases = bases
+        self.members: dict[str, Value] = {}
+        # attribute → methods that assign `self.attribute`
+        self.written: dict[str, set[str]] = {}
+        self.default_instance: Instance | None = None
+        self.origin = None
+
+    @property
+    def name(self) -> str:
+        return self.node.name
+
+    def ancestry(self) -> Iterator[Class]:
+        """This class and its workspace bases, nearest first (depth first, duplicates once)."""
+        seen: set[int] = set()
+        stack: list[Value] = [self]
+        while stack:
+            top = stack.pop(0)
+            if isinstance(top, Class) and id(top) not in seen:
+                seen.add(id(top))
+                yield top
+                stack[:0] = top.bases
+
+    def external_bases(self) -> Iterator[Value]:
+        """The bases that are not workspace classes (an Ext, or Unknown where it could not be resolved)."""
+        for cls in self.ancestry():
+            for base in cls.bases:
+                if not isinstance(base, Class):
+                    yield base
+
+    def extends(self, *names: str) -> bool:
+        """Is one of the external bases among the qualified names?"""
+        return any(isinstance(base, Ext) and base.name in names for base in self.external_bases())
+
+    @property
+    def closed(self) -> bool:
+        """True where every base is known."""
+        return not any(isinstance(base, Unknown) for base in self.external_bases())
+
+    def find(self, name: str) -> Value | None:
+        for cls in self.ancestry():
+            if name in cls.members:
+                return cls.members[name]
+        return None
+
+    def __repr__(self) -> str:
+        return f"class {self.name}"
+
+
+class Instance(Value):
+    """An object of a workspace class; attributes are written by interpreting its methods."""
+
+    __slots__ = ("args", "attrs", "cls", "depth", "kwargs", "made_at", "setting_up", "tried")
+
+    def __init__(self, cls: Class, origin: Step | None = None) -> None:
+        self.cls = cls
+        self.attrs: dict[str, Value] = {}
+        self.args: list[Value] = []
+        self.kwargs: dict[str, Value] = {}
+        self.made_at: ir.Expr | None = None
+        self.tried: set[str] = set()
+        self.depth = 0
+        self.setting_up = False
+        self.origin = origin
+
+    def __repr__(self) -> str:
+        return f"{self.cls.name}()"
+
+
+class Obj(Value):
+    """An object made by calling an external class or factory: an optimizer, a loader, a layer, a transform.
+
+    `args` and `kwargs` are the arguments as given; `kind` is what the op table says it is (`optimizer`, `loader`,
+    `scheduler`, `loss`, `module`, `scaler`, `dataset`, `transform`, `parser`, …).
+    """
+
+    __slots__ = ("args", "attrs", "conds", "file", "kind", "kwargs", "name", "node")
+
+    def __init__(
+        self,
+        name: str,
+        kind: str,
+        node: ir.Expr | None = None,
+        args: list[Value] | None = None,
+        kwargs: dict[str, Value] | None = None,
+        origin: Step | None = None,
+        file: str = "",
+    ) -> None:
+        self.name = name
+        self.kind = kind
+        self.node = node
+        self.args = args if args is not None else []
+        self.kwargs = kwargs if kwargs is not None else {}
+        self.attrs: dict[str, Value] = {}
+        self.origin = origin
+        self.file = file
+        self.conds: int = 0
+
+    def arg(self, index: int, name: str) -> Value | None:
+        """The constructor argument by position or keyword, None where it was not given."""
+        if name in self.kwargs:
+            return self.kwargs[name]
+        if 0 <= index < len(self.args):
+            return self.args[index]
+        return None
+
+    @property
+    def spilled(self) -> bool:
+        """True where a `*` or `**` argument hides what was given."""
+        return "**" in self.kwargs or "*" in self.kwargs
+
+    def __repr__(self) -> str:
+        return f"<{self.name}>"
+
+
+@dataclass(eq=False)
+class Array(Value):
+    """An image, array or tensor with what is known of it.
+
+    `layout` names the axes in order (`HWC`, `NCHW`, `THWC`), `shape` is aligned with it where both are known;
+    `colour` is RGB, BGR, GRAY, RGBA, BGRA, HSV, …; `range` is `255` (0–255), `unit` (0–1), `norm` (normalised), `prob`
+    (softmax), `logprob`, `sigmoid`, `index` (argmax), `logits` (affine output of a layer); `grad` says whether an autograd graph hangs on it (None: not known).
+    """
+
+    lib: str = "torch"
+    layout: str | None = None
+    channels: int | None = None
+    colour: str | None = None
+    range: str | None = None
+    dtype: str | None = None
+    shape: tuple[Value, ...] | None = None
+    grad: bool | None = None
+    device: str | None = None
+    likely: bool = False
+    # the axis that softmax or argmax ran over, the last layer: what a loss rule names
+    via: Place | None = None
+    origin: Step | None = None  # type: ignore[misc]
+
+    def but(self, **changes: Any) -> Array:
+        """A copy with the given fields changed."""
+        return replace(self, **changes)
+
+    def __repr__(self) -> str:
+        parts = [self.lib, self.dtype or "", self.layout or "", self.colour or "", self.range or ""]
+        return "array(" + " ".join(p for p in parts if p) + ")"
+
+
+NONE = Const(None)
+
+
+def alternatives(value: Value) -> tuple[Value, ...]:
+    """The values a value may be, flat."""
+    return value.values if isinstance(value, OneOf) else (value,)
+
+
+def known(value: Value | None) -> Any:
+    """The Python scalar of a Const, else None. None constants are None as well: use `is_none` to tell."""
+    return value.value if isinstance(value, Const) else None
+
+
+def number(value: Value | None) -> float | int | None:
+    """The number of a Const (bool excluded), else None."""
+    if isinstance(value, Const) and isinstance(value.value, (int, float)) and not isinstance(value.value, bool):
+        return value.value
+    return None
+
+
+def is_none(value: Value | None) -> bool:
+    return isinstance(value, Const) and value.value is None
+
+
+def truth(value: Value | None) -> bool | None:
+    """Three-valued truth: None where it is not known or where it passes through an overridable default."""
+    if isinstance(value, Const):
+        return None if value.default else bool(value.value)
+    if isinstance(value, (Func, Class, Instance, Ext, Obj)):
+        return True
+    if isinstance(value, Seq) and value.items is not None:
+        return bool(value.items)
+    return None
+
+
+def join(a: Value | None, b: Value | None) -> Value:
+    """The least value that covers both."""
+    if a is b and a is not None:
+        return a
+    if a is None or b is None:
+        return Unknown()
+    if isinstance(a, Unknown):
+        return a
+    if isinstance(b, Unknown):
+        return b
+    if isinstance(a, Const) and isinstance(b, Const) and type(a.value) is type(b.value) and a.value == b.value:
+        return a if a.default or not b.default else b
+    if isinstance(a, Array) and isinstance(b, Array):
+        return join_arrays(a, b)
+    if isinstance(a, Seq) and isinstance(b, Seq) and a.kind == b.kind:
+        return join_sequences(a, b)
+    if isinstance(a, Mapping) and isinstance(b, Mapping):
+        keys = a.items.keys() & b.items.keys()
+        same = len(keys) == len(a.items) == len(b.items)
+        return Mapping({k: join(a.items[k], b.items[k]) for k in keys}, a.open or b.open or not same, a.origin)
+    if isinstance(a, Ext) and isinstance(b, Ext) and a.name == b.name:
+        return a
+    return one_of((*alternatives(a), *alternatives(b)))
+
+
+def one_of(values: tuple[Value, ...]) -> Value:
+    """The union of the values, Unknown where there are more than eight."""
+    distinct: list[Value] = []
+    for value in values:
+        if isinstance(value, Unknown):
+            return value
+        if not any(value is d or same_constant(value, d) for d in distinct):
+            distinct.append(value)
+    if len(distinct) == 1:
+        return distinct[0]
+    if not distinct or len(distinct) > MAX_ALTERNATIVES:
+        return Unknown()
+    return OneOf(tuple(distinct), distinct[0].origin)
+
+
+def same_constant(a: Value, b: Value) -> bool:
+    return isinstance(a, Const) and isinstance(b, Const) and type(a.value) is type(b.value) and a.value == b.value
+
+
+def join_arrays(a: Array, b: Array) -> Array:
+    def both(field: str) -> Any:
+        x, y = getattr(a, field), getattr(b, field)
+        return x if x == y else None
+
+    shape = None
+    if a.shape is not None and b.shape is not None and len(a.shape) == len(b.shape):
+        shape = tuple(join(x, y) for x, y in zip(a.shape, b.shape, strict=True))
+    return Array(
+        lib=a.lib if a.lib == b.lib else "?",
+        layout=both("layout"),
+        channels=both("channels"),
+        colour=both("colour"),
+        range=both("range"),
+        dtype=both("dtype"),
+        shape=shape,
+        grad=both("grad"),
+        device=both("device"),
+        likely=a.likely or b.likely,
+        via=a.via,
+        origin=a.origin,
+    )
+
+
+def join_sequences(a: Seq, b: Seq) -> Seq:
+    if a.items is not None and b.items is not None and len(a.items) == len(b.items):
+        return Seq(a.kind, [join(x, y) for x, y in zip(a.items, b.items, strict=True)], None, a.origin)
+    return Seq(a.kind, None, join(element(a), element(b)), a.origin)
+
+
+def element(value: Seq) -> Value:
+    """A value that covers every element of the sequence."""
+    if value.items is not None:
+        if not value.items:
+            return Unknown()
+        result = value.items[0]
+        for item in value.items[1:]:
+            result = join(result, item)
+        return result
+    return value.elem if value.elem is not None else Unknown()
