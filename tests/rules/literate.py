@@ -11,10 +11,10 @@ The form, by example (`~~~` stands for the fence):
   `# finding: [id]` for any level.  The `name=value` words behind a marker give values that the message must contain
   (quoted as in a shell where they hold spaces).  `# todo: [id] reason` is a known miss: it must *not* be found yet.
   Markers are cut out before the code is analysed.  A block without markers promises no finding of any rule.
-* A line `` `helper.py` `` above a block names its file.  Blocks that follow each other with no prose between them form one
-  program as long as they have names; a block without a name is `train.py` and ends the program.
+* A line `` `helper.py` `` above a block names its file.  Blocks that follow each other with no prose between them form
+  one program as long as they have names; a block without a name is `train.py` and ends the program.
   Blocks of `yaml`, `json` and `toml` are data files and need a name.
-* `py prelude`, or a block below `## Prelude`, is put in front of every block without a name (not in front of `py plain`).
+* `py prelude`, or a block below `## Prelude`, is put in front of every block without a name, except `py plain`.
 * `py base` is the version of the next block's file at the git base.
 * Below `## Fix`, `py before` is followed by `py after`: what the first fix of the rule makes of it.
 """
@@ -198,13 +198,12 @@ def _programs(blocks: Iterator[Block]) -> Iterator[list[Block]]:
     closed = False
     for block in blocks:
         key = (block.name, block.roles & {"base", "before", "after"})
-        pending = bool(group) and bool(group[-1].roles & {"base", "before"})
-        continues = (
-            pending or (not block.after_prose and not closed and block.section == group[-1].section) if group else False
-        )
-        if group and (not continues or key in seen):
-            yield group
-            group, seen = [], set()
+        if group:
+            pending = bool(group[-1].roles & {"base", "before"})
+            together = not block.after_prose and not closed and block.section == group[-1].section
+            if not (pending or together) or key in seen:
+                yield group
+                group, seen = [], set()
         group.append(block)
         seen.add(key)
         closed = block.name is None and not block.roles & {"base", "before"}

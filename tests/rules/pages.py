@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 from literate import Case, Page, read_example, read_page
@@ -29,7 +29,7 @@ def page_file(rule: Rule) -> Path:
     return source_file(rule).with_suffix(".md")
 
 
-@lru_cache(maxsize=None)
+@cache
 def page_of(path: Path) -> Page:
     return read_page(path.read_text(encoding="utf-8"))
 

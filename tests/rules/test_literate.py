@@ -98,7 +98,8 @@ def test_markers_are_cut_out_and_ordinary_comments_stay() -> None:
 
 
 def test_example_of_a_docstring_is_read_under_the_prelude() -> None:
-    doc = "Sum.\n\n## What it does\nText.\n\n## Example\n```py\nstep()  # error: [some-rule]\n```\n\n## Other\n```py\nno()\n```\n"
+    doc = "Sum.\n\n## What it does\nText.\n\n## Example\n```py\nstep()  # error: [some-rule]\n```\n"
+    doc += "\n## Other\n```py\nno()\n```\n"
     (case,) = read_example(doc, "x = 1\n")
     assert case.files == {"train.py": "x = 1\nstep()\n"}
     assert case.markers[0].line == 2
