@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
+HERE = Path(__file__).parent
+# helpers of the tests, the reader of rule pages, and the scripts below tools/
+sys.path[:0] = [str(HERE), str(HERE / "rules"), str(HERE.parent / "tools")]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

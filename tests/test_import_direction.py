@@ -1,4 +1,4 @@
-"""The arrows between the packages, read from the `import` statements; who may import what; what the core must not use."""
+"""The arrows between the packages, read from the `import` statements, and what each package must not use."""
 
 from __future__ import annotations
 
@@ -38,7 +38,14 @@ IO_MODULES = {
 IO_NAMES = {"open", "input", "print", "exec", "eval", "compile", "breakpoint"}
 
 VISITORS = {
-    *("CSTVisitor", "CSTTransformer", "BatchableCSTVisitor", "MetadataWrapper", "MetadataDependent", "ContextAwareVisitor"),
+    *(
+        "CSTVisitor",
+        "CSTTransformer",
+        "BatchableCSTVisitor",
+        "MetadataWrapper",
+        "MetadataDependent",
+        "ContextAwareVisitor",
+    ),
     *("matchers", "metadata", "codemod"),
 }
 
@@ -137,9 +144,10 @@ def test_no_visitors_providers_or_matchers() -> None:
     wrong = []
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-                if node.value.id in ("cst", "libcst") and node.attr in VISITORS:
-                    wrong.append(f"{shown(path, node.lineno)} uses {node.attr}")
+            if not (isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)):
+                continue
+            if node.value.id in ("cst", "libcst") and node.attr in VISITORS:
+                wrong.append(f"{shown(path, node.lineno)} uses {node.attr}")
         for line, module in imports(path):
             if module.startswith("libcst.") and VISITORS & set(module.split(".")):
                 wrong.append(f"{shown(path, line)} imports {module}")

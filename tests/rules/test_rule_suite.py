@@ -6,6 +6,7 @@ import re
 from collections import Counter
 
 import pytest
+from catalogue import FAMILIES
 from harness import check_whole
 from pages import SNAPSHOTS, example, page, page_file, rules, snake, source_file
 
@@ -13,25 +14,6 @@ from trainlint.rules.finding import LEVELS
 from trainlint.rules.registry import OWN_CODES, Rule
 
 HEADINGS = ["What it does", "Why it matters", "Example", "When it stays silent"]
-# the family names and prefixes of the catalogue; the folder of a family is its name, hyphens as underscores
-FAMILIES = {
-    "batch": "BS",
-    "learning-rate": "LR",
-    "scheduler": "SC",
-    "image": "IM",
-    "shape": "SH",
-    "memory": "ME",
-    "loop": "LP",
-    "eval-mode": "EV",
-    "loss": "LS",
-    "distributed": "DD",
-    "amp": "MP",
-    "data": "DA",
-    "device": "DV",
-    "numerics": "NU",
-    "reproducibility": "RE",
-    "api": "API",
-}
 each_rule = pytest.mark.parametrize("rule", [pytest.param(rule, id=snake(rule)) for rule in rules()])
 
 
