@@ -1,4 +1,4 @@
-"""Writes what is generated: the pages of the rules, their table, the README's table.
+"""Writes what is generated: the pages of the rules, their table, the README's table, the schema of the configuration.
 
 `python tools/gen_docs.py` writes; with `--check` it only names what is stale and exits with 1.
 Sources: the docstring of a rule, the Markdown page beside it, the snapshot of its messages (which fixes it offers).
@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import json
 import re
 import sys
 from pathlib import Path
 
 from catalogue import FAMILIES
 
+from trainlint.project.schema import json_schema
 from trainlint.rules.registry import OWN_CODES, Rule, all_rules
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -27,6 +29,7 @@ def generate(root: Path) -> dict[Path, str]:
     rules = list(all_rules().values())
     files = {root / "docs" / "rules" / f"{rule.id}.md": rule_page(root, rule) for rule in rules}
     files[root / "docs" / "rules.md"] = rules_page(root, rules)
+    files[root / "docs" / "trainlint.schema.json"] = json.dumps(json_schema(), indent=2) + "\n"
     readme = root / "README.md"
     files[readme] = between(readme.read_text(encoding="utf-8"), table(root, rules, "docs/rules/"))
     return files
