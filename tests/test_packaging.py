@@ -71,7 +71,9 @@ def test_pre_commit_hook_calls_the_command_line() -> None:
 @pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_text(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
-    assert "pip install trainlint" not in text.replace("pip install trainlint-lsp", ""), "the distribution is trainlint-lsp"
+    assert "pip install trainlint" not in text.replace("pip install trainlint-lsp", ""), (
+        "the distribution is trainlint-lsp"
+    )
     missing = [
         target
         for target in re.findall(r"\]\((?!https?://|#|mailto:)([^)#\s]+)(?:#[^)]*)?\)", text)
