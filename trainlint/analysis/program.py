@@ -54,7 +54,8 @@ class Program:
         # statements whose expression values are recorded, for hovers
         self.watch: dict[tuple[ir.Stmt, int], Value] | None = None
         self.watched: frozenset[ir.Stmt] = frozenset()
-        self._externals: dict[str, Ext] = {}
+        self.flags = Mapping({}, True)
+        self._externals: dict[str, Value] = {}
         self._updating: dict[ir.Stmt, frozenset[str]] = {}
         self._importing: list[str] = [path]
         self._sole_module: Class | None = None
@@ -175,6 +176,11 @@ class Program:
         if found is None:
             found = self._externals[name] = Ext(name)
         return found
+
+    def replace_external(self, external: Value, value: Value) -> None:
+        """Give an external name a value that the program defines (`absl.flags.FLAGS`)."""
+        if isinstance(external, Ext):
+            self._externals[external.name] = value
 
     def import_module(self, file: File, dotted: str, full: str | None = None) -> Value:
         """`import dotted`: a workspace module or an external one. `full` is what `import a.b` without alias names."""

@@ -1,0 +1,322 @@
+"""Python's builtins and standard library, as far as values pass through them."""
+
+from __future__ import annotations
+
+from trainlint.analysis.iteration import iterate, range_of
+from trainlint.analysis.registry import OpCall, alias, kind, method, op
+from trainlint.analysis.values import (
+    Array,
+    Class,
+    Const,
+    Func,
+    Instance,
+    Mapping,
+    Obj,
+    OneOf,
+    Range,
+    Seq,
+    Sym,
+    Unknown,
+    Value,
+    element,
+    one_of,
+)
+
+alias("lightning.", "pytorch_lightning.", "lightning.pytorch.")
+kind("file", "builtins.open", "pathlib.Path")
+kind("logger", "logging.getLogger")
+
+
+@op("builtins.range")
+def range_(call: OpCall) -> Value | None:
+    return range_of(call.args)
+
+
+@op("builtins.int", "builtins.float", "builtins.str", "builtins.bool", "builtins.round", "builtins.abs")
+def convert(call: OpCall) -> Value | None:
+    value = call.arg(0, "x")
+    if isinstance(value, OneOf):
+        results = [convert_one(call, v) for v in value.values]
+        return one_of(tuple(r if r is not None else Unknown() for r in results))
+    return convert_one(call, value) if value is not None else None
+
+
+def convert_one(call: OpCall, value: Value) -> Value | None:
+    if isinstance(value, Array):
+        # `float(loss)` leaves the graph
+        call.run.event("item", call.node, call.scope, value)
+        return Unknown("a number")
+    if isinstance(value, Unknown):
+        call.run.event("item", call.node, call.scope, value)
+        return Unknown(value.name, value.origin)
+    if not isinstance(value, Const):
+        return value if isinstance(value, (Sym, Range)) and call.name == "builtins.int" else None
+    function = {"int": int, "float": float, "str": str, "bool": bool, "round": round, "abs": abs}[call.name[9:]]
+    try:
+        extra = [a.value for a in call.args[1:] if isinstance(a, Const)]
+        result = function(value.value, *extra)
+    except (TypeError, ValueError, OverflowError):
+        return Unknown()
+    return Const(result, value.origin, value.default, value.literal if result == value.value else None)
+
+
+@op("builtins.len")
+def len_(call: OpCall) -> Value | None:
+    value = call.arg(0, "obj")
+    if isinstance(value, Seq) and value.items is not None:
+        return Const(len(value.items))
+    if isinstance(value, Const) and isinstance(value.value, str):
+        return Const(len(value.value))
+    if isinstance(value, Mapping) and not value.open:
+        return Const(len(value.items))
+    if isinstance(value, (Obj, Instance)):
+        from trainlint.ops.data import length_of
+
+        known = length_of(call, value)
+        if known is not None:
+            return known
+    name = value.name if isinstance(value, (Unknown, Obj)) else "…"
+    return Sym(f"len({name})")
+
+
+@op("builtins.max", "builtins.min")
+def max_min(call: OpCall) -> Value | None:
+    values = call.args
+    if len(values) == 1 and isinstance(values[0], Seq) and values[0].items is not None:
+        values = values[0].items
+    constants = [v for v in values if isinstance(v, Const) and isinstance(v.value, (int, float))]
+    if not constants or len(constants) != len(values) or call.kwargs:
+        return Unknown()
+    pick = max if call.name.endswith("max") else min
+    chosen = pick(constants, key=lambda c: c.value)
+    default = chosen.default or next((c.default for c in constants if c.default), None)
+    return Const(chosen.value, chosen.origin, default)
+
+
+@op("builtins.sum")
+def sum_(call: OpCall) -> Value | None:
+    value = call.arg(0, "iterable")
+    if isinstance(value, Seq) and value.items is not None:
+        numbers = [v.value for v in value.items if isinstance(v, Const) and isinstance(v.value, (int, float))]
+        if len(numbers) == len(value.items):
+            return Const(sum(numbers))
+    return element(value) if isinstance(value, Seq) and isinstance(element(value), Array) else Unknown()
+
+
+@op("builtins.list", "builtins.tuple", "builtins.sorted", "builtins.reversed", "builtins.set", "builtins.iter")
+def sequence(call: OpCall) -> Value | None:
+    kind_ = "tuple" if call.name.endswith("tuple") else "list"
+    if not call.args:
+        return Seq(kind_, [])
+    value = call.args[0]
+    if call.name.endswith("iter"):
+        return value
+    if isinstance(value, Seq):
+        ordered = call.name.endswith(("list", "tuple"))
+        items = list(value.items) if value.items is not None and ordered else None
+        return Seq(kind_, items, None if items is not None else element(value), value.origin)
+    if isinstance(value, Obj) and value.kind == "parameters":
+        return value
+    if isinstance(value, Unknown):
+        return value
+    return Seq(kind_, None, iterate(call.run, call.scope, value, call.node))
+
+
+@op("builtins.next")
+def next_(call: OpCall) -> Value | None:
+    return iterate(call.run, call.scope, call.args[0], call.node) if call.args else None
+
+
+@op("builtins.dict", "collections.OrderedDict", "easydict.EasyDict", "munch.Munch", "addict.Dict", "box.Box")
+def dict_(call: OpCall) -> Value | None:
+    items = {k: v for k, v in call.kwargs.items() if k not in ("*", "**")}
+    is_open = "**" in call.kwargs
+    first = call.args[0] if call.args else None
+    if isinstance(first, Mapping):
+        return Mapping({**first.items, **items}, first.open or is_open, first.origin)
+    if isinstance(first, Seq) and first.items is not None:
+        for pair in first.items:
+            key = pair.items[0] if isinstance(pair, Seq) and pair.items and len(pair.items) == 2 else None
+            if isinstance(pair, Seq) and pair.items and isinstance(key, Const) and isinstance(key.value, str):
+                items[key.value] = pair.items[1]
+            else:
+                is_open = True
+    elif first is not None:
+        is_open = True
+    return Mapping(items, is_open, call.step("dict"))
+
+
+@op("types.SimpleNamespace", "argparse.Namespace", "ml_collections.ConfigDict", "omegaconf.OmegaConf.create")
+def namespace(call: OpCall) -> Value | None:
+    return dict_(call)
+
+
+@op("builtins.enumerate")
+def enumerate_(call: OpCall) -> Value | None:
+    value = call.args[0] if call.args else Unknown()
+    wrapped = Obj("builtins.enumerate", "wrapper", call.node, [value])
+    wrapped.attrs["element"] = Seq("tuple", [Unknown("i"), iterate(call.run, call.scope, value, call.node)])
+    if isinstance(value, Seq) and value.items is not None and len(value.items) <= 16:
+        return Seq("list", [Seq("tuple", [Const(i), v]) for i, v in enumerate(value.items)])
+    return wrapped
+
+
+@op("builtins.zip", "itertools.product")
+def zip_(call: OpCall) -> Value | None:
+    parts = call.args
+    known = [p.items for p in parts if isinstance(p, Seq) and p.items is not None]
+    if call.name == "builtins.zip" and parts and len(known) == len(parts):
+        return Seq("list", [Seq("tuple", list(row)) for row in zip(*known, strict=False)])
+    wrapped = Obj(call.name, "wrapper", call.node, list(parts))
+    wrapped.attrs["element"] = Seq("tuple", [iterate(call.run, call.scope, p, call.node) for p in parts])
+    return wrapped
+
+
+@op(
+    "tqdm.tqdm",
+    "tqdm.auto.tqdm",
+    "tqdm.notebook.tqdm",
+    "tqdm.trange",
+    "tqdm.rich.tqdm",
+    "tqdm.std.tqdm",
+    "itertools.islice",
+    "itertools.cycle",
+    "rich.progress.track",
+    "fastprogress.progress_bar",
+    "tqdm.tqdm_notebook",
+)
+def progress(call: OpCall) -> Value | None:
+    if call.name.endswith("trange"):
+        return range_of(call.args)
+    value = call.arg(0, "iterable")
+    if value is None:
+        return None
+    if isinstance(value, Seq):
+        return value
+    wrapped = Obj(call.name, "wrapper", call.node, [value])
+    wrapped.attrs["element"] = iterate(call.run, call.scope, value, call.node)
+    return wrapped
+
+
+@method("wrapper", "__iter__")
+def iterate_wrapper(call: OpCall) -> Value | None:
+    return call.receiver.attrs.get("element") if isinstance(call.receiver, Obj) else None
+
+
+@method("wrapper", "set_description", "set_postfix", "set_postfix_str", "update", "close", "write", "refresh")
+def progress_text(call: OpCall) -> Value | None:
+    return Const(None)
+
+
+@op("builtins.map")
+def map_(call: OpCall) -> Value | None:
+    if len(call.args) != 2:
+        return None
+    from trainlint.analysis.calls import call as invoke
+
+    function, over = call.args
+    item = iterate(call.run, call.scope, over, call.node)
+    return Seq("list", None, invoke(call.run, call.scope, function, [item], {}, call.node))
+
+
+@op("builtins.getattr")
+def getattr_(call: OpCall) -> Value | None:
+    from trainlint.analysis.attributes import get_attribute
+
+    name = call.const(1, "name")
+    if not call.args or not isinstance(name, str):
+        return Unknown()
+    return get_attribute(call.run, call.scope, call.args[0], name, call.node)
+
+
+@op("builtins.setattr")
+def setattr_(call: OpCall) -> Value | None:
+    """A `setattr` with an unknown name may change any attribute."""
+    from trainlint.analysis.attributes import set_attribute
+
+    if len(call.args) == 3:
+        target, name, value = call.args
+        if isinstance(name, Const) and isinstance(name.value, str):
+            set_attribute(call.run, call.scope, target, name.value, value)
+        elif isinstance(target, Mapping):
+            target.items, target.open = {}, True
+        elif isinstance(target, Instance):
+            target.attrs = {key: Unknown(key) for key in target.attrs}
+    return Const(None)
+
+
+@op("builtins.vars")
+def vars_(call: OpCall) -> Value | None:
+    value = call.args[0] if call.args else None
+    return value if isinstance(value, Mapping) else Mapping({}, True)
+
+
+@op("functools.partial")
+def partial(call: OpCall) -> Value | None:
+    if not call.args:
+        return None
+    return Obj("functools.partial", "partial", call.node, list(call.args), dict(call.kwargs))
+
+
+@op("functools.wraps", "functools.lru_cache", "functools.cache")
+def wraps(call: OpCall) -> Value | None:
+    return Unknown("decorator")
+
+
+@op("copy.deepcopy", "copy.copy")
+def copy_(call: OpCall) -> Value | None:
+    value = call.arg(0, "x")
+    if isinstance(value, Mapping):
+        return Mapping(dict(value.items), value.open, value.origin)
+    if isinstance(value, (Const, Seq, Array)):
+        return value
+    if isinstance(value, Obj):
+        twin = Obj(value.name, value.kind, value.node, value.args, value.kwargs, value.origin, value.file)
+        twin.attrs = dict(value.attrs)
+        return twin
+    if isinstance(value, Instance):
+        copied = Instance(value.cls, value.origin)
+        copied.attrs = dict(value.attrs)
+        copied.tried = set(value.tried)
+        return copied
+    return Unknown()
+
+
+@op("os.environ.get", "os.getenv")
+def environ(call: OpCall) -> Value | None:
+    name, fallback = call.const(0, "key"), call.arg(1, "default")
+    if isinstance(fallback, Const) and fallback.value is not None:
+        return Const(fallback.value, fallback.origin, f"`${name}`", fallback.literal)
+    return Unknown(f"${name}")
+
+
+@op("fire.Fire", "tyro.cli")
+def run_main(call: OpCall) -> Value | None:
+    """A command line made from a function or a configuration class: its defaults may be overridden."""
+    from trainlint.analysis.calls import call_function
+    from trainlint.analysis.classes import default_instance
+    from trainlint.analysis.functions import default_of
+
+    target = call.arg(0, "component")
+    if isinstance(target, Func):
+        defaults = {
+            p.name: default_of(call.run, target, p, overridable=True)
+            for p in target.node.params
+            if p.kind in ("normal", "positional", "keyword")
+        }
+        return call_function(call.run, call.scope, target, [], defaults, call.node)
+    if isinstance(target, Class):
+        return default_instance(call.run, target)
+    return None
+
+
+@op("torch.multiprocessing.spawn", "torch.multiprocessing.start_processes")
+def spawn(call: OpCall) -> Value | None:
+    """`mp.spawn(worker, nprocs=n, args=(…))` calls `worker(rank, …)`."""
+    from trainlint.analysis.calls import call as invoke
+
+    function, extra = call.arg(0, "fn"), call.arg(1, "args")
+    rest = extra.items if isinstance(extra, Seq) and extra.items is not None else None
+    if isinstance(function, Func) and rest is not None:
+        invoke(call.run, call.scope, function, [Sym("rank"), *rest], {}, call.node)
+    return Const(None)

@@ -1,0 +1,221 @@
+"""What happens around a step: autograd contexts, gradient scaling and clipping, wrappers, accelerators, saving."""
+
+from __future__ import annotations
+
+from trainlint.analysis.registry import OpCall, kind, method, op
+from trainlint.analysis.values import Array, Const, Instance, Obj, Seq, Unknown, Value
+
+kind("no_grad", "torch.no_grad", "torch.inference_mode", "torch.autograd.no_grad", "torch.autograd.inference_mode")
+kind("enable_grad", "torch.enable_grad", "torch.autograd.enable_grad")
+kind("autocast", "torch.autocast", "torch.amp.autocast", "torch.cuda.amp.autocast", "torch.cpu.amp.autocast")
+kind("scaler", "torch.amp.GradScaler", "torch.cuda.amp.GradScaler", "torch.cuda.amp.grad_scaler.GradScaler")
+kind("accelerator", "accelerate.Accelerator")
+kind("writer", "torch.utils.tensorboard.*", "tensorboardX.*")
+kind("metric", "torchmetrics.*")
+kind("averaged", "timm.utils.ModelEma", "timm.utils.ModelEmaV2")
+
+
+@op("torch.no_grad", "torch.inference_mode", "torch.autograd.no_grad", "torch.autograd.inference_mode")
+def no_grad(call: OpCall) -> Value | None:
+    """The context; `inference_mode(False)` is not one."""
+    mode = call.arg(0, "mode")
+    if isinstance(mode, Const) and mode.value is False:
+        return Obj(call.name, "enable_grad", call.node)
+    return Obj(call.name, "no_grad", call.node)
+
+
+@op("torch.set_grad_enabled", "torch.autograd.set_grad_enabled", "torch._C._set_grad_enabled")
+def set_grad_enabled(call: OpCall) -> Value | None:
+    """Takes effect at once, also as a statement; as a context it is undone at the end."""
+    mode = call.arg(0, "mode")
+    call.run.grad = isinstance(mode, Const) and mode.value is True and not mode.default
+    return Obj(call.name, "grad_mode", call.node, list(call.args), dict(call.kwargs))
+
+
+@method("scaler", "scale")
+def scale(call: OpCall) -> Value | None:
+    """The scaled loss carries the same graph: it counts as the loss itself."""
+    return call.args[0] if call.args else None
+
+
+@method("scaler", "unscale_")
+def unscale(call: OpCall) -> Value | None:
+    if call.args and call.receiver is not None:
+        call.run.event("unscale", call.node, call.scope, call.args[0], call.receiver)
+    return Const(None)
+
+
+@method("scaler", "step")
+def scaler_step(call: OpCall) -> Value | None:
+    if call.args and call.receiver is not None:
+        call.run.event("scaler_step", call.node, call.scope, call.receiver, call.args[0])
+        call.run.event("step", call.node, call.scope, call.args[0], call.receiver)
+    return Unknown()
+
+
+@method("scaler", "update")
+def scaler_update(call: OpCall) -> Value | None:
+    if call.receiver is not None:
+        call.run.event("scaler_update", call.node, call.scope, call.receiver)
+    return Const(None)
+
+
+@method("scaler", "state_dict", "load_state_dict", "get_scale", "is_enabled")
+def scaler_bookkeeping(call: OpCall) -> Value | None:
+    return Unknown(call.name)
+
+
+@op(
+    "torch.nn.utils.clip_grad_norm_",
+    "torch.nn.utils.clip_grad_norm",
+    "torch.nn.utils.clip_grad_value_",
+    "timm.utils.dispatch_clip_grad",
+)
+def clip(call: OpCall) -> Value | None:
+    call.run.event("clip", call.node, call.scope, call.args[0] if call.args else Unknown())
+    return Array(grad=False)
+
+
+@op("torch.save", "safetensors.torch.save_file", "accelerate.Accelerator.save")
+def save(call: OpCall) -> Value | None:
+    call.run.event("save", call.node, call.scope, call.args[0] if call.args else Unknown())
+    return Const(None)
+
+
+@op(
+    "torch.nn.DataParallel",
+    "torch.nn.parallel.DataParallel",
+    "torch.nn.parallel.DistributedDataParallel",
+    "torch.nn.parallel.distributed.DistributedDataParallel",
+    "torch.distributed.fsdp.FullyShardedDataParallel",
+    "apex.parallel.DistributedDataParallel",
+)
+def wrap(call: OpCall) -> Value | None:
+    """A wrapper around the model; `.module` gives it back."""
+    obj = Obj(call.name, "module", call.node, call.args, call.kwargs, call.step(call.name))
+    inner = call.arg(0, "module")
+    if inner is not None:
+        obj.attrs["module"] = inner
+    return obj
+
+
+@op(
+    "torch.compile",
+    "torch.jit.script",
+    "torch.nn.SyncBatchNorm.convert_sync_batchnorm",
+    "torch.nn.utils.weight_norm",
+    "torch.nn.utils.spectral_norm",
+    "torch.nn.utils.parametrizations.spectral_norm",
+    "torch.nn.utils.parametrizations.weight_norm",
+    "apex.parallel.convert_syncbn_model",
+)
+def same_model(call: OpCall) -> Value | None:
+    return call.args[0] if call.args else None
+
+
+@method("accelerator", "prepare", "prepare_model", "prepare_data_loader", "prepare_optimizer", "prepare_scheduler")
+def prepare(call: OpCall) -> Value | None:
+    """The same objects, wrapped."""
+    if len(call.args) == 1:
+        return call.args[0]
+    return Seq("tuple", list(call.args))
+
+
+@method("accelerator", "backward")
+def accelerator_backward(call: OpCall) -> Value | None:
+    if call.args:
+        call.run.event("backward", call.node, call.scope, call.args[0], call.receiver)
+    return Const(None)
+
+
+@method("accelerator", "accumulate", "no_sync", "autocast")
+def accelerator_context(call: OpCall) -> Value | None:
+    name = "accumulate" if call.name == "accumulate" else "autocast"
+    return Obj(f"accelerate.{call.name}", name, call.node, list(call.args))
+
+
+@method("accelerator", "clip_grad_norm_", "clip_grad_value_")
+def accelerator_clip(call: OpCall) -> Value | None:
+    call.run.event("clip", call.node, call.scope, call.args[0] if call.args else Unknown())
+    return Array(grad=False)
+
+
+@method("accelerator", "unwrap_model")
+def unwrap(call: OpCall) -> Value | None:
+    return call.args[0] if call.args else None
+
+
+@method("accelerator", "print", "log", "wait_for_everyone", "save", "save_state", "gather", "gather_for_metrics")
+def accelerator_other(call: OpCall) -> Value | None:
+    return Unknown(call.name)
+
+
+@method("accelerator", "reduce", "pad_across_processes", "init_trackers", "end_training", "free_memory", "load_state")
+def accelerator_more(call: OpCall) -> Value | None:
+    return Unknown(call.name)
+
+
+@method("module", "train")
+def train(call: OpCall) -> Value | None:
+    if call.receiver is not None:
+        call.run.event("train_mode", call.node, call.scope, call.receiver, call.arg(0, "mode"))
+    return call.receiver
+
+
+@method("module", "eval")
+def evaluate(call: OpCall) -> Value | None:
+    if call.receiver is not None:
+        call.run.event("eval_mode", call.node, call.scope, call.receiver)
+    return call.receiver
+
+
+@method("module", "zero_grad")
+def module_zero_grad(call: OpCall) -> Value | None:
+    if call.receiver is not None:
+        call.run.event("zero_grad", call.node, call.scope, call.receiver)
+    return Const(None)
+
+
+@method("module", "parameters", "named_parameters")
+def parameters(call: OpCall) -> Value | None:
+    receiver = call.receiver
+    return Obj("parameters", call.name, call.node, [receiver] if receiver is not None else [])
+
+
+@method("module", "to", "cuda", "cpu", "float", "half", "double", "bfloat16", "type", "apply", "requires_grad_")
+def moved(call: OpCall) -> Value | None:
+    """Moves and casts give the module itself back."""
+    return call.receiver
+
+
+@method("module", "xpu", "share_memory", "compile", "register_forward_hook", "load_state_dict", "init_weights")
+def moved_too(call: OpCall) -> Value | None:
+    return call.receiver if call.name in ("xpu", "share_memory") else Unknown(call.name)
+
+
+@method("module", "state_dict", "modules", "children", "named_modules", "named_children", "buffers", "extra_repr")
+def inspection(call: OpCall) -> Value | None:
+    return Unknown(call.name)
+
+
+@method("module", "register_buffer", "register_parameter", "add_module", "register_module")
+def register(call: OpCall) -> Value | None:
+    """The registered thing becomes an attribute."""
+    from trainlint.analysis.attributes import set_attribute
+
+    name, value = call.const(0, "name"), call.arg(1, "tensor")
+    if isinstance(name, str) and value is not None and call.receiver is not None:
+        set_attribute(call.run, call.scope, call.receiver, name, value)
+    return Const(None)
+
+
+@method("module", "forward")
+def forward(call: OpCall) -> Value | None:
+    """`model.forward(x)` called by name: the same computation, without the hooks."""
+    from trainlint.analysis.calls import call as invoke
+
+    if call.receiver is None or isinstance(call.receiver, Instance):
+        return None
+    call.run.event("forward", call.node, call.scope, call.receiver, None, tuple(call.args), "forward")
+    with call.run.silent():
+        return invoke(call.run, call.scope, call.receiver, call.args, call.kwargs, call.node)
