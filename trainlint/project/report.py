@@ -1,0 +1,34 @@
+"""What checking one file gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from trainlint.project.codec import from_plain, to_plain
+from trainlint.rules.finding import Finding
+
+
+@dataclass(frozen=True, slots=True)
+class FileReport:
+    """`error`: why the file could not be checked (`skipped`), or what went wrong inside (`internal`).
+
+    `warning`: a part of it could not be checked, the rest was. `path` is absolute.
+    """
+
+    path: str
+    findings: tuple[Finding, ...] = ()
+    error: str | None = None
+    warning: str | None = None
+    skipped: bool = False
+    internal: bool = False
+
+    def plain(self) -> list[Any]:
+        findings = [to_plain(finding) for finding in self.findings]
+        return [self.path, findings, self.error, self.warning, self.skipped, self.internal]
+
+
+def report_from_plain(value: list[Any]) -> FileReport:
+    """The report of `FileReport.plain`. Raises ValueError, TypeError or KeyError for anything else."""
+    path, findings, error, warning, skipped, internal = value
+    return FileReport(path, tuple(from_plain(each) for each in findings), error, warning, skipped, internal)

@@ -1,0 +1,310 @@
+"""The session: what the command line and the server use of everything below. One thread at a time."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from trainlint.project.config import Overrides
+from trainlint.project.errors import ConfigError, UsageError
+from trainlint.project.internal import describe
+from trainlint.project.notebooks import Cell, Joined, NotNotebook, join_cells, read_notebook
+from trainlint.project.prefilter import may_concern
+from trainlint.project.report import FileReport
+from trainlint.project.settings import Settings
+from trainlint.project.source import UnreadableSource, decode
+from trainlint.project.workspace import FileWorkspace
+
+if TYPE_CHECKING:
+    from trainlint.project.bases import Bases
+    from trainlint.project.cache import Cache
+    from trainlint.rules.engine import Analyser, Base, Hover
+    from trainlint.syntax.document import Document
+
+logger = logging.getLogger(__name__)
+
+MAX_BYTES = 20_000_000
+
+
+class Loaded:
+    """A file as read: its bytes (of a notebook too), the Python text, and the cells of a notebook."""
+
+    __slots__ = ("joined", "raw", "text")
+
+    def __init__(self, raw: bytes, text: str, joined: Joined | None) -> None:
+        self.raw = raw
+        self.text = text
+        self.joined = joined
+
+
+class Session:
+    """Checks files of the workspace below `roots`. Paths are absolute; lines and columns 1-based code points."""
+
+    def __init__(
+        self,
+        roots: Iterable[str | os.PathLike[str]],
+        overrides: Overrides | None = None,
+        use_cache: bool = False,
+        diff_base: str | None = None,
+    ) -> None:
+        self.roots = tuple(os.path.abspath(root) for root in roots)
+        self.settings = Settings(overrides or Overrides())
+        self.workspace = FileWorkspace(self.roots)
+        self._use_cache = use_cache
+        self._cache: Cache | None = None
+        self._analyser: Analyser | None = None
+        self._bases: Bases | None = None
+        self._hashes: dict[str, tuple[object, str | None]] = {}
+        self._notebooks: dict[str, Joined] = {}
+        if diff_base is not None:
+            self.set_base(diff_base)
+
+    # files on disk
+
+    def check(self, path: str) -> FileReport:
+        """Check a file, from the cache where it has the answer. Raises ConfigError; every other trouble is reported."""
+        return self.recall(path) or self.analyse(path)
+
+    def recall(self, path: str) -> FileReport | None:
+        """The report where it needs no parsing: unreadable, of no concern, or known; else None. Raises ConfigError."""
+        loaded = self._load(path)
+        if isinstance(loaded, FileReport):
+            return loaded
+        cache = self._ready_cache()
+        if cache is None:
+            self.settings.config(os.path.dirname(path))
+            return None
+        return cache.get(self._key(cache, path, loaded), self._locate, self._content_hash)
+
+    def analyse(self, path: str) -> FileReport:
+        """Check a file without asking the cache, and store the answer there. Raises ConfigError."""
+        loaded = self._load(path)
+        if isinstance(loaded, FileReport):
+            return loaded
+        cache = self._ready_cache()
+        key = None if cache is None else self._key(cache, path, loaded)
+        report = self._judge(path, lambda: self._document(path, loaded), loaded.joined)
+        if cache is not None and key is not None and not report.internal:
+            cache.put(key, report, self.workspace.asked_by(path), self._content_hash)
+        return report
+
+    # what an editor has open
+
+    def open(self, path: str, text: str) -> None:
+        """The file is open with this text, whatever is on disk."""
+        from trainlint.syntax.document import Document
+
+        self._put_document(path, text) if self.workspace.opened(path) else self.workspace.open(path, Document(text))
+        self._forget(path)
+
+    def edit(self, path: str, start: int, end: int, new: str) -> None:
+        """Replace the code points `start:end` of an open file. Raises KeyError where it is not open."""
+        document = self.workspace.opened(path)
+        if document is None:
+            raise KeyError(path)
+        document.edit(start, end, new)
+        self._forget(path)
+
+    def open_notebook(self, path: str, cells: Sequence[Cell]) -> None:
+        """The notebook is open with these cells; call it again after each change."""
+        self._notebooks[path] = joined = join_cells(cells)
+        self.open(path, joined.text)
+
+    def close(self, path: str) -> None:
+        """The file is closed: what is on disk counts again."""
+        self.workspace.close(path)
+        self._notebooks.pop(path, None)
+        self._forget(path)
+
+    def check_open(self, path: str) -> FileReport:
+        """Check an open file. Never raises: what goes wrong is the report's `error`."""
+        document = self.workspace.opened(path)
+        if document is None:
+            return FileReport(path, error="the file is not open", skipped=True)
+        try:
+            self.settings.config(os.path.dirname(path))
+            if not may_concern(document.text.encode("utf-8", "surrogatepass")) and "trainlint" not in document.text:
+                return FileReport(path)
+            return self._judge(path, lambda: document, self._notebooks.get(path))
+        except ConfigError as error:
+            return FileReport(path, error=str(error), skipped=True)
+
+    def hover(self, path: str, line: int, column: int, cell: int | None = None) -> Hover | None:
+        """What is known at a place of a file, in the lines of the cell for a notebook; None where nothing is."""
+        document, joined = self._at_hand(path)
+        if document is None:
+            return None
+        if joined is None or cell is None:
+            return self._ready_analyser().hover(path, document, line, column)
+        try:
+            line = joined.line_of(cell, line)
+        except ValueError:
+            return None
+        hover = self._ready_analyser().hover(path, document, line, column)
+        return None if hover is None else hover._replace(span=joined.locate_span(hover.span)[1])
+
+    def facts_at(self, path: str, line: int) -> list[str]:
+        """The facts known at a line, as text."""
+        document, _ = self._at_hand(path)
+        return [] if document is None else self._ready_analyser().facts_at(path, document, line)
+
+    # changes of the outside
+
+    def set_base(self, rev: str | None) -> None:
+        """Compare with this git revision from now on; call it again when HEAD may have moved. None: compare with none."""
+        if self._bases is not None and rev == self._bases.rev:
+            self._bases.renew()
+            return
+        if self._bases is not None:
+            self._bases.close()
+            self._bases = None
+        if rev is not None:
+            from trainlint.project.bases import Bases
+
+            self._bases = Bases(self.roots, rev)
+
+    def require_base(self, folder: str) -> None:
+        """Raise GitError where the base cannot be resolved for the files of a folder."""
+        if self._bases is not None:
+            self._bases.require(folder)
+
+    def reload_config(self) -> None:
+        """A configuration file changed on disk."""
+        self.settings.forget()
+
+    def forget(self, path: str) -> None:
+        """A file that is not open changed on disk."""
+        self.workspace.forget(path)
+        self._forget(path)
+
+    def put_text(self, path: str, text: str | None) -> None:
+        """Lay a text over a file on disk (None takes it away): for fixes that are tried before they are written."""
+        if text is None:
+            self.workspace.overlay.drop(path)
+        else:
+            self.workspace.overlay.put(path, text)
+        self.forget(path)
+
+    def stop(self) -> None:
+        """End the git process, if one runs."""
+        if self._bases is not None:
+            self._bases.close()
+
+    # inside
+
+    def _load(self, path: str) -> Loaded | FileReport:
+        laid = self.workspace.overlay.text(path)
+        try:
+            if laid is not None:
+                raw, text = laid.encode("utf-8", "surrogatepass"), laid
+            else:
+                raw = _read(path)
+                text = decode(raw).text
+            joined = None
+            if path.endswith(".ipynb"):
+                joined = join_cells(read_notebook(text).cells)
+                text = joined.text
+        except OSError as error:
+            return FileReport(path, error=f"cannot be read: {error.strerror or error}", skipped=True)
+        except (UnreadableSource, NotNotebook) as error:
+            return FileReport(path, error=str(error), skipped=True)
+        if not may_concern(raw, notebook=joined is not None):
+            return FileReport(path)
+        return Loaded(raw, text, joined)
+
+    def _document(self, path: str, loaded: Loaded) -> Document:
+        known = None if loaded.joined is not None else self.workspace.document(path)
+        if known is not None and known.text == loaded.text:
+            return known
+        from trainlint.syntax.document import Document
+
+        return Document(loaded.text)
+
+    def _judge(self, path: str, document: Callable[[], Document], joined: Joined | None) -> FileReport:
+        from trainlint.project.judge import judge
+
+        try:
+            return judge(path, document(), joined, self._base(path), self._ready_analyser(), self.settings)
+        except UsageError:
+            raise
+        except RecursionError:
+            return FileReport(path, error="is nested too deeply to be checked", skipped=True)
+        except Exception as error:
+            logger.exception("%s: the analysis failed", path)
+            return FileReport(path, error=describe(error), skipped=True, internal=True)
+
+    def _base(self, path: str) -> Base | None:
+        known = None if self._bases is None else self._bases.of(path)
+        if known is None:
+            return None
+        from trainlint.rules.engine import Base
+
+        return Base(*known)
+
+    def _ready_analyser(self) -> Analyser:
+        if self._analyser is None:
+            from trainlint.rules.engine import Analyser
+
+            self._analyser = Analyser(self.workspace)
+        return self._analyser
+
+    def _ready_cache(self) -> Cache | None:
+        if self._use_cache and self._cache is None:
+            from trainlint.project.cache import Cache
+
+            self._cache = Cache()
+        return self._cache
+
+    def _key(self, cache: Cache, path: str, loaded: Loaded) -> str:
+        commit = None if self._bases is None else self._bases.commit(path)
+        base = "" if commit is None else f"{commit.id} {commit.label}"
+        return cache.key(path, loaded.raw, "\n".join((self.settings.stamp(path), *self.roots, base)))
+
+    def _locate(self, importer: str, level: int, name: str) -> str | None:
+        locator = self.workspace.locator
+        return locator.data(importer, name) if level < 0 else locator.module(importer, level, name)
+
+    def _content_hash(self, path: str) -> str | None:
+        from trainlint.project.cache import digest
+
+        stamp = self.workspace.tree.stamp(path)
+        known = self._hashes.get(path)
+        if known is None or known[0] != stamp:
+            raw = self.workspace.tree.read(path)
+            known = self._hashes[path] = (stamp, None if raw is None else digest(raw))
+        return known[1]
+
+    def _at_hand(self, path: str) -> tuple[Document | None, Joined | None]:
+        opened = self.workspace.opened(path)
+        if opened is not None:
+            return opened, self._notebooks.get(path)
+        loaded = self._load(path)
+        if isinstance(loaded, FileReport):
+            return self.workspace.document(path), None
+        return self._document(path, loaded), loaded.joined
+
+    def _put_document(self, path: str, text: str) -> None:
+        """Change an open document into a text by one edit: what did not change is not parsed again."""
+        document = self.workspace.opened(path)
+        if document is None or document.text == text:
+            return
+        old, shorter = document.text, min(len(document.text), len(text))
+        start = len(os.path.commonprefix((old, text)))
+        tail = 0
+        while tail < shorter - start and old[-1 - tail] == text[-1 - tail]:
+            tail += 1
+        document.edit(start, len(old) - tail, text[start : len(text) - tail])
+
+    def _forget(self, path: str) -> None:
+        if self._analyser is not None:
+            self._analyser.forget(path)
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        raw = file.read(MAX_BYTES + 1)
+    if len(raw) > MAX_BYTES:
+        raise UnreadableSource(f"is larger than {MAX_BYTES // 1_000_000} MB")
+    return raw
