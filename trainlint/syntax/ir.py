@@ -20,13 +20,21 @@ class Unit:
     1-based line of the file where `text` starts; `statements` are the statements of its outermost level in order.
     """
 
-    __slots__ = ("__weakref__", "line", "spans", "statements", "text")
+    __slots__ = ("__weakref__", "line", "offsets", "spans", "statements", "text")
 
     def __init__(self, text: str, line: int) -> None:
         self.text = text
         self.line = line
+        # a hollowed compound: the line offset in the file of each line of `text`; None where they are the same
+        self.offsets: list[int] | None = None
         self.statements: list[Stmt] = []
         self.spans: dict[tuple[int, int], tuple[int, int, int, int]] | None = None
+
+    def file_line(self, offset: int) -> int:
+        """The 1-based line of the file of a 0-based line of `text`."""
+        if self.offsets is None:
+            return self.line + offset
+        return self.line + self.offsets[min(offset, len(self.offsets) - 1)]
 
 
 class Expr:
@@ -281,12 +289,12 @@ class Stmt:
     @property
     def first_line(self) -> int:
         """1-based line of the file where the statement (its header) starts."""
-        return self.unit.line + self.line
+        return self.unit.file_line(self.line)
 
     @property
     def last_line(self) -> int:
         """1-based line of the file where the statement's header ends."""
-        return self.unit.line + self.end
+        return self.unit.file_line(self.end)
 
 
 Block: TypeAlias = "list[Stmt]"
