@@ -1,0 +1,404 @@
+"""The language server's handlers: documents in, diagnostics, hovers and code actions out."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lsprotocol import types as lsp
+from pygls.exceptions import JsonRpcException
+
+from trainlint.server import documents, hover
+from trainlint.server.actions import KINDS, Actions, wanted
+from trainlint.server.checks import Checked, Checks
+from trainlint.server.client import Client, read_client
+from trainlint.server.diagnostics import part_diagnostics, related_diagnostics, result_id
+from trainlint.server.ignore_comment import word_in_ignore
+from trainlint.server.language_server import Server
+from trainlint.server.publish import TYPING_PAUSE, Publisher
+from trainlint.server.settings import Settings, read_settings
+from trainlint.server.uris import document_key, file_path
+from trainlint.server.worker import Worker
+from trainlint.text.place import Span
+
+if TYPE_CHECKING:
+    from trainlint.project.session import Session
+
+logger = logging.getLogger(__name__)
+
+BASE_REVISION = "HEAD"
+LONGEST_WAIT = 20.0  # seconds that a request waits for an analysis before the client is told to ask again
+_CONFIG_NAMES = ("pyproject.toml", "trainlint.toml")
+_WATCHED = ("**/pyproject.toml", "**/trainlint.toml", "**/*.{py,yaml,yml,json}", "**/.git/HEAD", "**/.git/logs/HEAD")
+
+
+def guarded(handler: Any) -> Any:
+    """A handler that fails writes its traceback to the log; the client gets an empty answer."""
+    if inspect.iscoroutinefunction(handler):
+
+        @functools.wraps(handler)
+        async def wait(self: App, params: Any) -> Any:
+            try:
+                return await handler(self, params)
+            except JsonRpcException:
+                raise
+            except Exception:
+                logger.exception("%s failed", handler.__name__)
+                return None
+
+        return wait
+
+    @functools.wraps(handler)
+    def call(self: App, params: Any) -> Any:
+        try:
+            return handler(self, params)
+        except Exception:
+            logger.exception("%s failed", handler.__name__)
+            return None
+
+    return call
+
+
+class App:
+    """Everything that one connection holds."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.client = Client()
+        self.settings = Settings()
+        self.roots: list[str] = []
+        self.sources = documents.OpenSources()
+        self.worker = Worker(self._session_maker())
+        self.checks = Checks(self.worker, self.sources)
+        self.publisher = self._publisher()
+        self._background: set[asyncio.Future[Any]] = set()
+        self._register()
+
+    # Lifecycle
+
+    def _register(self) -> None:
+        server = self.server
+        for method, handler in {
+            lsp.INITIALIZE: self.initialize,
+            lsp.INITIALIZED: self.initialized,
+            lsp.TEXT_DOCUMENT_DID_OPEN: self.did_open,
+            lsp.TEXT_DOCUMENT_DID_CHANGE: self.did_change,
+            lsp.TEXT_DOCUMENT_DID_SAVE: self.did_save,
+            lsp.TEXT_DOCUMENT_DID_CLOSE: self.did_close,
+            lsp.NOTEBOOK_DOCUMENT_DID_OPEN: self.notebook_did_open,
+            lsp.NOTEBOOK_DOCUMENT_DID_CHANGE: self.notebook_did_change,
+            lsp.NOTEBOOK_DOCUMENT_DID_SAVE: self.notebook_did_save,
+            lsp.NOTEBOOK_DOCUMENT_DID_CLOSE: self.notebook_did_close,
+            lsp.TEXT_DOCUMENT_HOVER: self.hover,
+            lsp.WORKSPACE_DID_CHANGE_CONFIGURATION: self.did_change_configuration,
+            lsp.WORKSPACE_DID_CHANGE_WATCHED_FILES: self.did_change_watched_files,
+            lsp.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS: self.did_change_folders,
+        }.items():
+            server.feature(method)(handler)
+        server.feature(lsp.TEXT_DOCUMENT_CODE_ACTION, lsp.CodeActionOptions(code_action_kinds=list(KINDS)))(
+            self.code_action
+        )
+
+    @guarded
+    def initialize(self, params: lsp.InitializeParams) -> None:
+        self.client = read_client(params.capabilities, str(self.server.workspace.position_encoding or "utf-16"))
+        self.publisher = self._publisher()
+        folders = [folder.uri for folder in params.workspace_folders or ()] or [params.root_uri or ""]
+        self.roots = [path for uri in folders if (path := file_path(uri)) is not None]
+        if not self.roots and params.root_path:
+            self.roots = [params.root_path]
+        if self.client.pulls:
+            options = lsp.DiagnosticOptions(
+                inter_file_dependencies=True, workspace_diagnostics=False, identifier="trainlint"
+            )
+            self.server.feature(lsp.TEXT_DOCUMENT_DIAGNOSTIC, options)(self.diagnostic)
+        self._apply_settings(params.initialization_options)
+        self._renew_session()
+
+    @guarded
+    async def initialized(self, _: lsp.InitializedParams) -> None:
+        await self._register_dynamically()
+        if self.client.pull_settings:
+            await self._pull_settings()
+
+    async def _register_dynamically(self) -> None:
+        wishes = []
+        if self.client.watch_files:
+            watchers = [lsp.FileSystemWatcher(glob_pattern=pattern) for pattern in _WATCHED]
+            options: Any = lsp.DidChangeWatchedFilesRegistrationOptions(watchers=watchers)
+            wishes.append(lsp.Registration("trainlint-files", lsp.WORKSPACE_DID_CHANGE_WATCHED_FILES, options))
+        if self.client.watch_settings:
+            options = lsp.DidChangeConfigurationRegistrationOptions(section="trainlint")
+            wishes.append(lsp.Registration("trainlint-settings", lsp.WORKSPACE_DID_CHANGE_CONFIGURATION, options))
+        if wishes:
+            try:
+                await self.server.client_register_capability_async(lsp.RegistrationParams(wishes))
+            except Exception as error:
+                logger.warning("the client refused to register watchers: %s", error)
+
+    # Documents
+
+    @guarded
+    def did_open(self, params: lsp.DidOpenTextDocumentParams) -> None:
+        if documents.lintable(params.text_document):
+            self._open(documents.opened_text(params.text_document, self._root()))
+
+    def _open(self, source: documents.Source) -> None:
+        old = self.sources.by_key(source.key)
+        if old is not None:
+            self._close(old.uri)
+        self.sources.add(source)
+        self.checks.opened(source)
+        self.publisher.soon(source, 0)
+
+    @guarded
+    def did_change(self, params: lsp.DidChangeTextDocumentParams) -> None:
+        found = self.sources.find(params.text_document.uri)
+        if found is None or found[0].notebook:
+            return
+        source = found[0]
+        source.parts[0], splices = documents.edited(
+            source.parts[0], params.text_document.version, params.content_changes, self.client.encoding
+        )
+        self.checks.edited(source, splices)
+        self.publisher.soon(source, TYPING_PAUSE)
+
+    @guarded
+    def did_save(self, params: lsp.DidSaveTextDocumentParams) -> None:
+        self._saved(params.text_document.uri)
+
+    @guarded
+    def did_close(self, params: lsp.DidCloseTextDocumentParams) -> None:
+        self._close(params.text_document.uri)
+
+    def _close(self, uri: str) -> None:
+        source = self.sources.remove(uri)
+        if source is not None:
+            self.checks.closed(source)
+            self.publisher.closed(source)
+
+    def _saved(self, uri: str) -> None:
+        """Other files may depend on the saved one, and a client without file watching tells of changes only here."""
+        path = file_path(uri) or ""
+        if Path(path).name in _CONFIG_NAMES:
+            self.worker.post(lambda session: session.reload_config())
+        self._refresh()
+
+    # Notebooks
+
+    @guarded
+    def notebook_did_open(self, params: lsp.DidOpenNotebookDocumentParams) -> None:
+        self._open(documents.opened_notebook(params, self._root()))
+
+    @guarded
+    def notebook_did_change(self, params: lsp.DidChangeNotebookDocumentParams) -> None:
+        source = self.sources.source(params.notebook_document.uri)
+        if source is None:
+            return
+        before = {part.uri for part in source.parts if part.is_python}
+        documents.change_notebook(source, params, self.client.encoding)
+        self.sources.renew_owners(source)
+        for uri in before - {part.uri for part in source.parts if part.is_python}:
+            self.publisher.removed(source, uri)
+        self.checks.rearranged(source)
+        self.publisher.soon(source, TYPING_PAUSE)
+
+    @guarded
+    def notebook_did_save(self, params: lsp.DidSaveNotebookDocumentParams) -> None:
+        self._saved(params.notebook_document.uri)
+
+    @guarded
+    def notebook_did_close(self, params: lsp.DidCloseNotebookDocumentParams) -> None:
+        self._close(params.notebook_document.uri)
+
+    # Answers
+
+    async def _current(self, source: documents.Source) -> Checked | None:
+        """The findings of the current text; asks the client to come back when they take too long."""
+        try:
+            return await asyncio.wait_for(self.checks.current(source), LONGEST_WAIT)
+        except (asyncio.TimeoutError, TimeoutError):
+            data = lsp.DiagnosticServerCancellationData(retrigger_request=True)
+            code = lsp.LSPErrorCodes.ServerCancelled.value
+            raise JsonRpcException("the analysis is not ready yet", code, data) from None
+
+    async def diagnostic(self, params: lsp.DocumentDiagnosticParams) -> lsp.DocumentDiagnosticReport:
+        try:
+            return await self._pull(params)
+        except JsonRpcException:
+            raise
+        except Exception:
+            logger.exception("textDocument/diagnostic failed")
+            return lsp.RelatedFullDocumentDiagnosticReport(items=[])
+
+    async def _pull(self, params: lsp.DocumentDiagnosticParams) -> lsp.DocumentDiagnosticReport:
+        found = self.sources.find(params.text_document.uri)
+        if found is None:
+            return lsp.RelatedFullDocumentDiagnosticReport(items=[])
+        source, _ = found
+        if source.notebook:
+            self.publisher.pulled(params.text_document.uri)
+        checked = await self._current(source)
+        index = source.index(params.text_document.uri)
+        if checked is None or index is None:
+            return lsp.RelatedFullDocumentDiagnosticReport(items=[])
+        items = part_diagnostics(checked, index, self.sources, self.client, self.settings)
+        related = None
+        if self.client.related_documents:
+            elsewhere = related_diagnostics(checked, self.sources, self.client, self.settings)
+            related = {uri: lsp.FullDocumentDiagnosticReport(items=found) for uri, found in elsewhere.items()}
+        else:
+            self.publisher.push_related(checked)
+        name = result_id((items, related))
+        if name == params.previous_result_id:
+            return lsp.RelatedUnchangedDocumentDiagnosticReport(result_id=name)
+        return lsp.RelatedFullDocumentDiagnosticReport(items=items, related_documents=related, result_id=name)
+
+    @guarded
+    async def hover(self, params: lsp.HoverParams) -> lsp.Hover | None:
+        found = self.sources.find(params.text_document.uri)
+        if found is None:
+            return None
+        source, index = found
+        body, encoding = source.parts[index].body, self.client.encoding
+        line, column = body.place(body.offset(params.position, encoding))
+        named = word_in_ignore(body, line, column)
+        if named is not None:
+            word, span = named
+            page = await self.worker.run(lambda _: hover.rule_page(word))
+            return None if page is None else lsp.Hover(hover.content(page, self.client), body.range(span, encoding))
+        if not self.settings.enable:
+            return None
+        cell = index if source.notebook else None
+        known = await self.worker.run(lambda session: _session_hover(session, source.path, line, column, cell))
+        if known is None:
+            return None
+        markdown, span = known
+        return lsp.Hover(hover.content(markdown, self.client), body.range(span, encoding))
+
+    @guarded
+    async def code_action(self, params: lsp.CodeActionParams) -> list[lsp.CodeAction]:
+        found = self.sources.find(params.text_document.uri)
+        if found is None or not self.settings.enable:
+            return []
+        only = params.context.only
+        if not any(wanted(kind, only) for kind in KINDS):
+            return []
+        checked = await self._current(found[0])
+        index = found[0].index(params.text_document.uri)
+        if checked is None or index is None:
+            return []
+        return Actions(checked, self.sources, self.client, self.settings).at(index, params.range, only)
+
+    # Settings and the world outside
+
+    @guarded
+    async def did_change_configuration(self, params: lsp.DidChangeConfigurationParams) -> None:
+        if self.client.pull_settings:
+            await self._pull_settings()
+        elif params.settings is not None:
+            self._change_settings(params.settings)
+
+    @guarded
+    def did_change_watched_files(self, params: lsp.DidChangeWatchedFilesParams) -> None:
+        paths = [file_path(change.uri) or "" for change in params.changes]
+        if any(Path(path).name in _CONFIG_NAMES for path in paths):
+            self.worker.post(lambda session: session.reload_config())
+        if any("/.git/" in path.replace("\\", "/") for path in paths):
+            self.worker.post(lambda session: session.set_base(BASE_REVISION))
+        opened = {source.key for source in self.sources}
+        if any(document_key(change.uri) not in opened for change in params.changes):
+            self._refresh()
+
+    @guarded
+    def did_change_folders(self, params: lsp.DidChangeWorkspaceFoldersParams) -> None:
+        gone = {file_path(folder.uri) for folder in params.event.removed}
+        new = [path for folder in params.event.added if (path := file_path(folder.uri)) is not None]
+        self.roots = [root for root in self.roots if root not in gone]
+        self.roots += [path for path in new if path not in self.roots]
+        self._renew_session()
+        self._refresh()
+
+    async def _pull_settings(self) -> None:
+        wish = lsp.ConfigurationParams([lsp.ConfigurationItem(section="trainlint")])
+        try:
+            answer = await self.server.workspace_configuration_async(wish)
+        except Exception as error:
+            logger.warning("the client did not tell its settings: %s", error)
+            return
+        if answer and answer[0] is not None:
+            self._change_settings(answer[0])
+
+    def _change_settings(self, raw: object) -> None:
+        before = self.settings
+        self._apply_settings(raw)
+        if self.settings == before:
+            return
+        if (before.select, before.ignore, before.extend_select) != (
+            self.settings.select,
+            self.settings.ignore,
+            self.settings.extend_select,
+        ):
+            self._renew_session()
+        self._refresh()
+
+    def _apply_settings(self, raw: object) -> None:
+        self.settings = read_settings(raw)
+        self.publisher.settings = self.settings
+
+    def _renew_session(self) -> None:
+        """A session with the present roots and settings; what is open is given to it again."""
+        self.worker.renew(self._session_maker())
+        self.checks.outdate()
+        for source in self.sources:
+            self.checks.opened(source)
+        self.worker.post(lambda session: session.set_base(BASE_REVISION))
+
+    def _refresh(self) -> None:
+        """Findings may have changed although no text did: compute them again and tell the client."""
+        self.checks.outdate()
+        for source in self.sources:
+            self.publisher.soon(source, 0)
+        if self.client.pulls and self.client.refresh_diagnostics:
+            self._later(self._ask_to_pull())
+
+    async def _ask_to_pull(self) -> None:
+        try:
+            await self.server.workspace_diagnostic_refresh_async(None)
+        except Exception as error:
+            logger.info("the client did not refresh: %s", error)
+
+    def _later(self, work: Any) -> None:
+        task = asyncio.ensure_future(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    def _publisher(self) -> Publisher:
+        return Publisher(self.server.text_document_publish_diagnostics, self.checks, self.sources, self.client)
+
+    def _root(self) -> str | None:
+        return self.roots[0] if self.roots else None
+
+    def _session_maker(self) -> Callable[[], Session]:
+        roots, settings = [Path(root) for root in self.roots], self.settings
+
+        def make() -> Session:
+            from trainlint.project.session import Session
+
+            return Session(roots, overrides=_overrides(settings))
+
+        return make
+
+
+def _overrides(settings: Settings) -> Any:
+    return None
+
+
+def _session_hover(session: Session, path: str, line: int, column: int, cell: int | None) -> tuple[str, Span] | None:
+    known = session.hover(path, line, column)
+    return None if known is None else (known.markdown, known.span)

@@ -1,0 +1,33 @@
+"""Hover: what the session knows at a place, or the page of a rule that an ignore comment names."""
+
+from __future__ import annotations
+
+from lsprotocol import types as lsp
+
+from trainlint.server.client import Client
+from trainlint.server.markdown import plain
+
+
+def content(markdown: str, client: Client) -> lsp.MarkupContent:
+    if client.markdown:
+        return lsp.MarkupContent(lsp.MarkupKind.Markdown, markdown)
+    return lsp.MarkupContent(lsp.MarkupKind.PlainText, plain(markdown))
+
+
+def rule_page(word: str) -> str | None:
+    """Markdown about a rule by its code or id, or about a family; None for a word that names nothing."""
+    from trainlint.rules.registry import DOCS_BASE, OWN_CODES, all_rules
+
+    rules = all_rules()
+    for rule in rules.values():
+        if word in (rule.code, rule.id):
+            summary, _, rest = rule.doc.partition("\n")
+            return f"**{rule.code}** `{rule.id}` · {rule.level}\n\n{summary}\n{rest}\n\n[{rule.url}]({rule.url})"
+    for code, (id, _, level, summary) in OWN_CODES.items():
+        if word in (code, id):
+            return f"**{code}** `{id}` · {level}\n\n{summary}.\n\n[{DOCS_BASE}{id}]({DOCS_BASE}{id})"
+    family = [rule for rule in rules.values() if word in (rule.family, rule.code.rstrip("0123456789"))]
+    if not family:
+        return None
+    lines = [f"- **{rule.code}** [{rule.id}]({rule.url}): {rule.summary}" for rule in family]
+    return "\n".join([f"The rules of the family `{family[0].family}`:", "", *lines])

@@ -1,0 +1,96 @@
+"""The `trainlint.*` settings of an editor. Values that make no sense are logged and left out, never fatal."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, get_args
+
+from trainlint.rules.finding import Finding, Level
+
+logger = logging.getLogger(__name__)
+
+_LEVELS: dict[str, Level] = {level: level for level in get_args(Level)} | {"information": "info"}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`severity` maps a code, id, family or level to the level that is shown instead."""
+
+    enable: bool = True
+    select: tuple[str, ...] | None = None
+    ignore: tuple[str, ...] = ()
+    extend_select: tuple[str, ...] = ()
+    severity: Mapping[str, Level] = field(default_factory=dict)
+
+    def shown_level(self, finding: Finding) -> Level:
+        for word in (finding.code, finding.id, finding.family, finding.level):
+            if word in self.severity:
+                return self.severity[word]
+        return finding.level
+
+
+def read_settings(raw: object) -> Settings:
+    """Settings from `initializationOptions` or a configuration answer, with or without the outer `trainlint` key."""
+    if isinstance(raw, Mapping) and isinstance(raw.get("trainlint"), Mapping):
+        raw = raw["trainlint"]
+    elif isinstance(raw, Mapping) and isinstance(raw.get("settings"), Mapping):
+        raw = raw["settings"]
+    if raw is None:
+        return Settings()
+    if not isinstance(raw, Mapping):
+        logger.warning("settings: expected an object, got %r; it is ignored", raw)
+        return Settings()
+    lint = raw.get("lint") if isinstance(raw.get("lint"), Mapping) else {}
+    flat = {key.removeprefix("lint."): value for key, value in raw.items() if isinstance(key, str)}
+    values: dict[str, Any] = {**flat, **{key: value for key, value in (lint or {}).items() if isinstance(key, str)}}
+    return Settings(
+        enable=_flag(values.get("enable"), "enable"),
+        select=_words(values.get("select"), "lint.select"),
+        ignore=_words(values.get("ignore"), "lint.ignore") or (),
+        extend_select=_words(values.get("extendSelect", values.get("extend-select")), "lint.extendSelect") or (),
+        severity=_severity(values.get("severity")),
+    )
+
+
+def _flag(value: object, name: str) -> bool:
+    if isinstance(value, bool):
+        return value
+    if value is not None:
+        logger.warning("settings: trainlint.%s must be true or false, not %r; it is ignored", name, value)
+    return True
+
+
+def _words(value: object, name: str) -> tuple[str, ...] | None:
+    """The known codes, ids and families of a list of strings; None where it is absent or all of it is wrong."""
+    if value is None:
+        return None
+    if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
+        logger.warning(
+            "settings: trainlint.%s must be a list of codes, ids or families, not %r; it is ignored", name, value
+        )
+        return None
+    from trainlint.rules.registry import selectors
+
+    known = selectors()
+    for word in value:
+        if word not in known:
+            logger.warning("settings: trainlint.%s: there is no rule or family %r; it is ignored", name, word)
+    words = tuple(word for word in value if word in known)
+    return words if words or not value else None
+
+
+def _severity(value: object) -> dict[str, Level]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        logger.warning("settings: trainlint.severity must be an object, not %r; it is ignored", value)
+        return {}
+    chosen: dict[str, Level] = {}
+    for word, level in value.items():
+        if isinstance(level, str) and level.lower() in _LEVELS:
+            chosen[_LEVELS.get(str(word).lower(), str(word))] = _LEVELS[level.lower()]
+        else:
+            logger.warning("settings: trainlint.severity: %r is no level (error, warning, info, hint)", level)
+    return chosen
