@@ -5,35 +5,16 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 
 from trainlint.project.notebooks import read_notebook
-from trainlint.project.report import FileReport
+from trainlint.project.report import Change, FileReport, Fixed
 from trainlint.project.session import Session
 from trainlint.project.source import decode
-from trainlint.rules.finding import Edit, Finding, Fix
+from trainlint.rules.finding import Edit, Finding
 from trainlint.text.place import Span
 
 ROUNDS = 10
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z")
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A changed file: its text on disk and the new one."""
-
-    path: str
-    before: str
-    after: str
-
-
-@dataclass(slots=True)
-class Fixed:
-    """What fixing gave: the reports afterwards, the changed files, the number of fixes."""
-
-    reports: list[FileReport]
-    changes: list[Change] = field(default_factory=list)
-    count: int = 0
 
 
 # the edits of one file, each with the cell of the notebook that it is for

@@ -1,8 +1,8 @@
-"""What checking one file gives."""
+"""What checking gives: a report for each file, and what fixing changed."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from trainlint.project.codec import from_plain, to_plain
@@ -32,3 +32,21 @@ def report_from_plain(value: list[Any]) -> FileReport:
     """The report of `FileReport.plain`. Raises ValueError, TypeError or KeyError for anything else."""
     path, findings, error, warning, skipped, internal = value
     return FileReport(path, tuple(from_plain(each) for each in findings), error, warning, skipped, internal)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A changed file: its text on disk and the new one."""
+
+    path: str
+    before: str
+    after: str
+
+
+@dataclass(slots=True)
+class Fixed:
+    """What fixing gave: the reports afterwards, the changed files, the number of fixes."""
+
+    reports: list[FileReport]
+    changes: list[Change] = field(default_factory=list)
+    count: int = 0

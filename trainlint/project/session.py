@@ -153,7 +153,7 @@ class Session:
     # changes of the outside
 
     def set_base(self, rev: str | None) -> None:
-        """Compare with this git revision from now on; call it again when HEAD may have moved. None: compare with none."""
+        """Compare with this git revision from now on, or with none; call it again when HEAD may have moved."""
         if self._bases is not None and rev == self._bases.rev:
             self._bases.renew()
             return
@@ -291,8 +291,9 @@ class Session:
         if document is None or document.text == text:
             return
         old, shorter = document.text, min(len(document.text), len(text))
-        start = len(os.path.commonprefix((old, text)))
-        tail = 0
+        start = tail = 0
+        while start < shorter and old[start] == text[start]:
+            start += 1
         while tail < shorter - start and old[-1 - tail] == text[-1 - tail]:
             tail += 1
         document.edit(start, len(old) - tail, text[start : len(text) - tail])

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from trainlint.syntax.ir import Broken, Module, Stmt
 
 _PYTHON2 = re.compile(
-    r"""[ \t]*(?:print[ \t]+(?![=(.,\[])\S|exec[ \t]+["'\w]|raise[ \t]+\w+,|except[ \t]+[\w.]+[ \t]*,[ \t]*\w+[ \t]*:)"""
+    r"""[ \t]*(?:print[ \t]+(?![=(.,\[])\S|exec[ \t]+["']|raise[ \t]+\w+,|except[ \t]+[\w.]+[ \t]*,[ \t]*\w+[ \t]*:)"""
 )
 
 

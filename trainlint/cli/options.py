@@ -1,0 +1,108 @@
+"""The command line's grammar. Errors of use are one line on stderr and exit code 2."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import NoReturn
+
+import trainlint
+
+FORMATS = ("full", "concise", "json", "jsonl", "github", "gitlab", "sarif", "junit", "rdjson")
+LEVELS = ("error", "warning", "info", "hint")
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse with one-line errors and no abbreviated options."""
+
+    def __init__(self, **settings: object) -> None:
+        super().__init__(allow_abbrev=False, **settings)  # type: ignore[arg-type]
+
+    def error(self, message: str) -> NoReturn:
+        print(f"trainlint: {' '.join(message.split())} (see `{self.prog} --help`)", file=sys.stderr)
+        raise SystemExit(2)
+
+
+def make_parser() -> Parser:
+    """The parser of all sub-commands."""
+    parser = Parser(prog="trainlint", description="Find mistakes in PyTorch training code without running it.")
+    parser.add_argument("--version", action="version", version=f"trainlint {trainlint.__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
+    _check(commands.add_parser("check", help="check files, folders and notebooks"))
+    _rule(commands.add_parser("rule", help="explain a rule, or list the rules"))
+    _model(commands.add_parser("model", help="show the facts known at a line"))
+    server = commands.add_parser("server", help="run the language server on stdin and stdout")
+    server.add_argument("--stdio", action="store_true", help="the default, and the only way; accepted for editors")
+    server.add_argument("-v", "--verbose", action="store_true", help="log more to stderr")
+    config = commands.add_parser("config", help="show the configuration in force here")
+    config.add_argument("--schema", action="store_true", help="print the JSON schema of the configuration instead")
+    config.add_argument("--config", metavar="PATH", help="use this configuration file")
+    commands.add_parser("clean", help="remove the cache of findings")
+    return parser
+
+
+def _words(text: str) -> list[str]:
+    return [word for part in text.split(",") if (word := part.strip())]
+
+
+def _memory(text: str) -> int:
+    from trainlint.project.schema import Wrong, memory_size
+
+    try:
+        return memory_size(int(text) if text.isdigit() else text)
+    except Wrong as wrong:
+        raise argparse.ArgumentTypeError(f"{text!r} is not {wrong}") from None
+
+
+def _positive(text: str) -> int:
+    if text.isdecimal() and int(text) > 0:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+
+
+def _check(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("paths", nargs="*", metavar="PATH", help="files and folders, or - for stdin (default: .)")
+    rules = parser.add_argument_group("rules (codes, ids, families or ALL, separated by commas)")
+    for name, text in (
+        ("--select", "use these rules instead of the configured ones"),
+        ("--ignore", "leave these rules out"),
+        ("--extend-select", "use these rules besides the others"),
+    ):
+        rules.add_argument(name, action="extend", type=_words, metavar="RULES", help=text)
+    rules.add_argument("--preview", action="store_true", help="use rules that are still in preview")
+    fixing = parser.add_argument_group("fixing")
+    fixing.add_argument("--fix", action="store_true", help="apply the safe fixes")
+    fixing.add_argument("--unsafe-fixes", action="store_true", help="apply fixes that may change what is meant, too")
+    fixing.add_argument("--diff", action="store_true", help="show what --fix would change, and change nothing")
+    facts = parser.add_argument_group("what to compare with and train on")
+    facts.add_argument("--diff-base", metavar="REV", help="compare with this git revision")
+    target = facts.add_mutually_exclusive_group()
+    target.add_argument("--gpu", metavar="NAME", help="the GPU that training runs on")
+    target.add_argument("--gpu-memory", metavar="SIZE", type=_memory, help="its memory, such as 24GiB")
+    facts.add_argument("--world-size", metavar="N", type=_positive, help="number of training processes")
+    output = parser.add_argument_group("output")
+    output.add_argument("--output-format", choices=FORMATS, default="full", metavar="FORMAT", help=", ".join(FORMATS))
+    output.add_argument("--output-file", metavar="PATH", help="write there instead of to stdout")
+    output.add_argument("--min-level", choices=LEVELS, default="warning", metavar="LEVEL", help=", ".join(LEVELS))
+    output.add_argument("--statistics", action="store_true", help="count the findings of each rule instead")
+    output.add_argument("--exit-zero", action="store_true", help="exit with 0 even with findings")
+    known = parser.add_mutually_exclusive_group()
+    known.add_argument("--baseline", metavar="FILE", help="leave out the findings that this file holds")
+    known.add_argument("--write-baseline", metavar="FILE", help="write the findings to a baseline file")
+    running = parser.add_argument_group("running")
+    running.add_argument("--config", metavar="PATH", help="use this configuration file for everything")
+    running.add_argument("--stdin-filename", metavar="PATH", help="the name of what comes on stdin")
+    running.add_argument("--force-exclude", action="store_true", help="exclusions hold for named files, too")
+    running.add_argument("--jobs", metavar="N", type=_positive, help="number of processes")
+    running.add_argument("--no-cache", action="store_true", help="neither read nor write the cache")
+    running.add_argument("--watch", action="store_true", help="check again whenever a file changes")
+
+
+def _rule(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("rule", nargs="?", metavar="CODE|ID", help="the rule to explain")
+    parser.add_argument("--all", action="store_true", help="explain every rule")
+    parser.add_argument("--output-format", choices=("text", "markdown", "json"), default="text", metavar="FORMAT")
+
+
+def _model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("place", metavar="FILE:LINE", help="a line of a file")
