@@ -6,14 +6,13 @@ from collections.abc import Iterable, Sequence
 
 from lsprotocol import types as lsp
 
-from trainlint.rules.finding import Edit, Finding, Fix
+from trainlint.rules.finding import Edit, Finding
 from trainlint.server.checks import Checked
 from trainlint.server.client import Client
 from trainlint.server.diagnostics import Places, diagnostic
 from trainlint.server.documents import OpenSources, Part
 from trainlint.server.ignore_comment import ignore_insertion
 from trainlint.server.settings import Settings
-from trainlint.text.place import Span
 
 FIX_ALL = "source.fixAll.trainlint"
 NOTEBOOK_FIX_ALL = "notebook.source.fixAll.trainlint"
@@ -86,8 +85,10 @@ class Actions:
             )
 
     def _fix_all(self, kind: str, findings: Iterable[Finding]) -> Iterable[lsp.CodeAction]:
-        edits = compatible_edits(findings)
-        edit = self._workspace_edit(edits) if edits else None
+        from trainlint.project.fixes import choose
+
+        chosen, _ = choose(findings, unsafe=False)
+        edit = self._workspace_edit((edit, cell) for edits in chosen.values() for cell, edit in edits)
         if edit is not None:
             yield lsp.CodeAction(title="trainlint: apply all safe fixes", kind=kind, edit=edit)
 
@@ -114,34 +115,3 @@ class Actions:
 
 def _key(position: lsp.Position) -> tuple[int, int]:
     return position.line, position.character
-
-
-def compatible_edits(findings: Iterable[Finding]) -> list[tuple[Edit, int | None]]:
-    """The edits of the first safe fix of each finding, with the finding's cell; a fix that would meet an earlier one
-    is left for the next round."""
-    taken: dict[tuple[str, int | None], list[Edit]] = {}
-    chosen: list[tuple[Edit, int | None]] = []
-    for finding in sorted(findings, key=lambda finding: finding.sort_key):
-        fix = next((fix for fix in finding.fixes if fix.safety == "safe"), None)
-        if fix is None:
-            continue
-        texts = [(edit, taken.setdefault((edit.path, finding.cell), [])) for edit in _distinct(fix)]
-        fresh = [(edit, text) for edit, text in texts if edit not in text]  # several findings may share an import
-        if any(_meets(edit.span, other.span) for edit, text in fresh for other in text):
-            continue
-        for edit, text in fresh:
-            text.append(edit)
-            chosen.append((edit, finding.cell))
-    return chosen
-
-
-def _distinct(fix: Fix) -> list[Edit]:
-    return list(dict.fromkeys(fix.edits))
-
-
-def _meets(one: Span, other: Span) -> bool:
-    """Do two spans overlap, or insert at one place?"""
-    if (one.line, one.column) == (other.line, other.column):
-        return True
-    first, second = sorted((one, other))
-    return (second.line, second.column) < (first.end_line, first.end_column)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,8 @@ from trainlint.server.actions import KINDS, Actions, wanted
 from trainlint.server.checks import Checked, Checks
 from trainlint.server.client import Client, read_client
 from trainlint.server.diagnostics import part_diagnostics, related_diagnostics, result_id
+from trainlint.server.git_base import GitBase
+from trainlint.server.guard import guarded
 from trainlint.server.ignore_comment import word_in_ignore
 from trainlint.server.language_server import Server
 from trainlint.server.publish import TYPING_PAUSE, Publisher
@@ -31,37 +32,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-BASE_REVISION = "HEAD"
 LONGEST_WAIT = 20.0  # seconds that a request waits for an analysis before the client is told to ask again
 _CONFIG_NAMES = ("pyproject.toml", "trainlint.toml")
 _WATCHED = ("**/pyproject.toml", "**/trainlint.toml", "**/*.{py,yaml,yml,json}", "**/.git/HEAD", "**/.git/logs/HEAD")
-
-
-def guarded(handler: Any) -> Any:
-    """A handler that fails writes its traceback to the log; the client gets an empty answer."""
-    if inspect.iscoroutinefunction(handler):
-
-        @functools.wraps(handler)
-        async def wait(self: App, params: Any) -> Any:
-            try:
-                return await handler(self, params)
-            except JsonRpcException:
-                raise
-            except Exception:
-                logger.exception("%s failed", handler.__name__)
-                return None
-
-        return wait
-
-    @functools.wraps(handler)
-    def call(self: App, params: Any) -> Any:
-        try:
-            return handler(self, params)
-        except Exception:
-            logger.exception("%s failed", handler.__name__)
-            return None
-
-    return call
 
 
 class App:
@@ -74,8 +47,11 @@ class App:
         self.roots: list[str] = []
         self.sources = documents.OpenSources()
         self.worker = Worker(self._session_maker())
-        self.checks = Checks(self.worker, self.sources)
+        self.base = GitBase(self.worker, self._refresh)
+        self.checks = Checks(self.worker, self.sources, self.base.grace, self._tell)
         self.publisher = self._publisher()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._told: set[str] = set()
         self._background: set[asyncio.Future[Any]] = set()
         self._register()
 
@@ -83,7 +59,7 @@ class App:
 
     def _register(self) -> None:
         server = self.server
-        for method, handler in {
+        handlers: dict[str, Callable[[Any], Any]] = {
             lsp.INITIALIZE: self.initialize,
             lsp.INITIALIZED: self.initialized,
             lsp.TEXT_DOCUMENT_DID_OPEN: self.did_open,
@@ -98,15 +74,16 @@ class App:
             lsp.WORKSPACE_DID_CHANGE_CONFIGURATION: self.did_change_configuration,
             lsp.WORKSPACE_DID_CHANGE_WATCHED_FILES: self.did_change_watched_files,
             lsp.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS: self.did_change_folders,
-        }.items():
-            server.feature(method)(handler)
-        server.feature(lsp.TEXT_DOCUMENT_CODE_ACTION, lsp.CodeActionOptions(code_action_kinds=list(KINDS)))(
-            self.code_action
-        )
+        }
+        for method, handler in handlers.items():
+            server.feature(method)(guarded(handler))
+        options = lsp.CodeActionOptions(code_action_kinds=list(KINDS))
+        server.feature(lsp.TEXT_DOCUMENT_CODE_ACTION, options)(guarded(self.code_action, list))
 
-    @guarded
     def initialize(self, params: lsp.InitializeParams) -> None:
-        self.client = read_client(params.capabilities, str(self.server.workspace.position_encoding or "utf-16"))
+        self._loop = asyncio.get_running_loop()
+        encoding = self.server.workspace.position_encoding
+        self.client = read_client(params.capabilities, str(getattr(encoding, "value", encoding)))
         self.publisher = self._publisher()
         folders = [folder.uri for folder in params.workspace_folders or ()] or [params.root_uri or ""]
         self.roots = [path for uri in folders if (path := file_path(uri)) is not None]
@@ -116,11 +93,11 @@ class App:
             options = lsp.DiagnosticOptions(
                 inter_file_dependencies=True, workspace_diagnostics=False, identifier="trainlint"
             )
-            self.server.feature(lsp.TEXT_DOCUMENT_DIAGNOSTIC, options)(self.diagnostic)
+            empty = functools.partial(lsp.RelatedFullDocumentDiagnosticReport, items=[])
+            self.server.feature(lsp.TEXT_DOCUMENT_DIAGNOSTIC, options)(guarded(self.diagnostic, empty))
         self._apply_settings(params.initialization_options)
         self._renew_session()
 
-    @guarded
     async def initialized(self, _: lsp.InitializedParams) -> None:
         await self._register_dynamically()
         if self.client.pull_settings:
@@ -143,7 +120,6 @@ class App:
 
     # Documents
 
-    @guarded
     def did_open(self, params: lsp.DidOpenTextDocumentParams) -> None:
         if documents.lintable(params.text_document):
             self._open(documents.opened_text(params.text_document, self._root()))
@@ -156,7 +132,6 @@ class App:
         self.checks.opened(source)
         self.publisher.soon(source, 0)
 
-    @guarded
     def did_change(self, params: lsp.DidChangeTextDocumentParams) -> None:
         found = self.sources.find(params.text_document.uri)
         if found is None or found[0].notebook:
@@ -168,11 +143,9 @@ class App:
         self.checks.edited(source, splices)
         self.publisher.soon(source, TYPING_PAUSE)
 
-    @guarded
     def did_save(self, params: lsp.DidSaveTextDocumentParams) -> None:
         self._saved(params.text_document.uri)
 
-    @guarded
     def did_close(self, params: lsp.DidCloseTextDocumentParams) -> None:
         self._close(params.text_document.uri)
 
@@ -184,18 +157,24 @@ class App:
 
     def _saved(self, uri: str) -> None:
         """Other files may depend on the saved one, and a client without file watching tells of changes only here."""
-        path = file_path(uri) or ""
-        if Path(path).name in _CONFIG_NAMES:
-            self.worker.post(lambda session: session.reload_config())
+        self._changed_on_disk([uri])
+        self.base.renew()
         self._refresh()
+
+    def _changed_on_disk(self, uris: Iterable[str]) -> None:
+        paths = [path for uri in uris if (path := file_path(uri)) is not None]
+        for path in paths:
+            if self.sources.by_path(path) is None:
+                self.worker.post(lambda session, path=path: session.forget(path))  # type: ignore[misc]
+        if any(Path(path).name in _CONFIG_NAMES for path in paths):
+            self._told.clear()
+            self.worker.post(lambda session: session.reload_config())
 
     # Notebooks
 
-    @guarded
     def notebook_did_open(self, params: lsp.DidOpenNotebookDocumentParams) -> None:
         self._open(documents.opened_notebook(params, self._root()))
 
-    @guarded
     def notebook_did_change(self, params: lsp.DidChangeNotebookDocumentParams) -> None:
         source = self.sources.source(params.notebook_document.uri)
         if source is None:
@@ -208,11 +187,9 @@ class App:
         self.checks.rearranged(source)
         self.publisher.soon(source, TYPING_PAUSE)
 
-    @guarded
     def notebook_did_save(self, params: lsp.DidSaveNotebookDocumentParams) -> None:
         self._saved(params.notebook_document.uri)
 
-    @guarded
     def notebook_did_close(self, params: lsp.DidCloseNotebookDocumentParams) -> None:
         self._close(params.notebook_document.uri)
 
@@ -228,15 +205,6 @@ class App:
             raise JsonRpcException("the analysis is not ready yet", code, data) from None
 
     async def diagnostic(self, params: lsp.DocumentDiagnosticParams) -> lsp.DocumentDiagnosticReport:
-        try:
-            return await self._pull(params)
-        except JsonRpcException:
-            raise
-        except Exception:
-            logger.exception("textDocument/diagnostic failed")
-            return lsp.RelatedFullDocumentDiagnosticReport(items=[])
-
-    async def _pull(self, params: lsp.DocumentDiagnosticParams) -> lsp.DocumentDiagnosticReport:
         found = self.sources.find(params.text_document.uri)
         if found is None:
             return lsp.RelatedFullDocumentDiagnosticReport(items=[])
@@ -259,14 +227,13 @@ class App:
             return lsp.RelatedUnchangedDocumentDiagnosticReport(result_id=name)
         return lsp.RelatedFullDocumentDiagnosticReport(items=items, related_documents=related, result_id=name)
 
-    @guarded
     async def hover(self, params: lsp.HoverParams) -> lsp.Hover | None:
         found = self.sources.find(params.text_document.uri)
         if found is None:
             return None
         source, index = found
         body, encoding = source.parts[index].body, self.client.encoding
-        line, column = body.place(body.offset(params.position, encoding))
+        line, column = body.lines.position(body.offset(params.position, encoding))
         named = word_in_ignore(body, line, column)
         if named is not None:
             word, span = named
@@ -281,7 +248,6 @@ class App:
         markdown, span = known
         return lsp.Hover(hover.content(markdown, self.client), body.range(span, encoding))
 
-    @guarded
     async def code_action(self, params: lsp.CodeActionParams) -> list[lsp.CodeAction]:
         found = self.sources.find(params.text_document.uri)
         if found is None or not self.settings.enable:
@@ -297,25 +263,20 @@ class App:
 
     # Settings and the world outside
 
-    @guarded
     async def did_change_configuration(self, params: lsp.DidChangeConfigurationParams) -> None:
         if self.client.pull_settings:
             await self._pull_settings()
         elif params.settings is not None:
             self._change_settings(params.settings)
 
-    @guarded
     def did_change_watched_files(self, params: lsp.DidChangeWatchedFilesParams) -> None:
-        paths = [file_path(change.uri) or "" for change in params.changes]
-        if any(Path(path).name in _CONFIG_NAMES for path in paths):
-            self.worker.post(lambda session: session.reload_config())
-        if any("/.git/" in path.replace("\\", "/") for path in paths):
-            self.worker.post(lambda session: session.set_base(BASE_REVISION))
+        self._changed_on_disk([change.uri for change in params.changes])
+        if any("/.git/" in document_key(change.uri) for change in params.changes):
+            self.base.renew()
         opened = {source.key for source in self.sources}
         if any(document_key(change.uri) not in opened for change in params.changes):
             self._refresh()
 
-    @guarded
     def did_change_folders(self, params: lsp.DidChangeWorkspaceFoldersParams) -> None:
         gone = {file_path(folder.uri) for folder in params.event.removed}
         new = [path for folder in params.event.added if (path := file_path(folder.uri)) is not None]
@@ -357,7 +318,7 @@ class App:
         self.checks.outdate()
         for source in self.sources:
             self.checks.opened(source)
-        self.worker.post(lambda session: session.set_base(BASE_REVISION))
+        self.base.ask(self.roots)
 
     def _refresh(self) -> None:
         """Findings may have changed although no text did: compute them again and tell the client."""
@@ -372,6 +333,19 @@ class App:
             await self.server.workspace_diagnostic_refresh_async(None)
         except Exception as error:
             logger.info("the client did not refresh: %s", error)
+
+    def _tell(self, message: str) -> None:
+        """Show a problem that the person can mend, once; may be called from any thread."""
+
+        def show() -> None:
+            if message not in self._told:
+                self._told.add(message)
+                logger.warning("%s", message)
+                shown = lsp.ShowMessageParams(lsp.MessageType.Warning, f"trainlint: {message}")
+                self.server.window_show_message(shown)
+
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(show)
 
     def _later(self, work: Any) -> None:
         task = asyncio.ensure_future(work)
@@ -388,17 +362,15 @@ class App:
         roots, settings = [Path(root) for root in self.roots], self.settings
 
         def make() -> Session:
+            from trainlint.project.config import Overrides
             from trainlint.project.session import Session
 
-            return Session(roots, overrides=_overrides(settings))
+            words = Overrides(select=settings.select, ignore=settings.ignore, extend_select=settings.extend_select)
+            return Session(roots, words)
 
         return make
 
 
-def _overrides(settings: Settings) -> Any:
-    return None
-
-
 def _session_hover(session: Session, path: str, line: int, column: int, cell: int | None) -> tuple[str, Span] | None:
-    known = session.hover(path, line, column)
+    known = session.hover(path, line, column, cell)
     return None if known is None else (known.markdown, known.span)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+import os
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -40,9 +41,18 @@ class Checked:
 class Checks:
     """Keeps the worker's session equal to the open sources and asks it for findings."""
 
-    def __init__(self, worker: Worker, sources: OpenSources) -> None:
+    def __init__(
+        self,
+        worker: Worker,
+        sources: OpenSources,
+        before_check: Callable[[], Awaitable[None]],
+        tell: Callable[[str], None],
+    ) -> None:
+        """`before_check` may hold a check back for a moment; `tell` (any thread) is for a problem of configuration."""
         self._worker = worker
         self._sources = sources
+        self._before_check = before_check
+        self._tell = tell
         self._epoch = 0
         self._results: dict[str, Checked] = {}
         self._queued: dict[str, asyncio.Future[Checked | None]] = {}
@@ -96,6 +106,7 @@ class Checks:
 
     async def current(self, source: Source) -> Checked | None:
         """The findings of the text as it is when they are ready; None when the source was closed meanwhile."""
+        await self._before_check()
         while self._sources.by_key(source.key) is source:
             known = self._results.get(source.key)
             if known and known.snapshot.revision == source.revision and known.epoch == self._epoch:
@@ -103,6 +114,25 @@ class Checks:
             # Shielded: other requests may wait for the same check, and its result is worth keeping.
             await asyncio.shield(self._queue(source.key))
         return None
+
+    def _findings(self, session: Session, path: str) -> tuple[Finding, ...]:
+        """What the session finds; where it cannot, the log says why and there is nothing to show."""
+        from trainlint.project.errors import UsageError
+
+        try:
+            session.settings.config(os.path.dirname(path))
+        except UsageError as error:
+            self._tell(str(error))
+            return ()
+        try:
+            report = session.check_open(path)
+        except Exception:
+            logger.exception("checking %s failed", path)
+            return ()
+        if report.error or report.warning:
+            level = logging.ERROR if report.internal else logging.INFO
+            logger.log(level, "%s: %s", path, report.error or report.warning)
+        return tuple(report.findings)
 
     def _give(self, source: Source, change: Callable[[Session, Snapshot], None]) -> None:
         snapshot, epoch = source.snapshot(), self._epoch
@@ -130,10 +160,7 @@ class Checks:
             if given is None:
                 return None
             snapshot, epoch = given
-            report = session.check_open(snapshot.path)
-            if report.error:
-                logger.info("%s: %s", snapshot.path, report.error)
-            return Checked(snapshot, epoch, tuple(report.findings))
+            return Checked(snapshot, epoch, self._findings(session, snapshot.path))
 
         async def run() -> Checked | None:
             try:

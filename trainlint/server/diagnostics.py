@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import re
 from functools import lru_cache
 
 from lsprotocol import types as lsp
 
-from trainlint.rules.finding import Finding, Level
+from trainlint.rules.finding import Finding, Level, Related
 from trainlint.server.checks import Checked
 from trainlint.server.client import Client
 from trainlint.server.documents import OpenSources, Part
@@ -28,6 +29,7 @@ _SEVERITY: dict[Level, lsp.DiagnosticSeverity] = {
 }
 # What lies under these findings may go without a change of behaviour: editors grey it out.
 _UNNECESSARY = frozenset({"TR001"})
+_IN_CELL = re.compile(r"\(in cell (\d+)\)$")
 _LARGEST_READ = 4_000_000  # bytes of another file that we read only to convert a column
 
 
@@ -79,7 +81,7 @@ def diagnostic(finding: Finding, part: Part, places: Places, client: Client, set
                 lsp.Location(there.uri, there.body.range(place.span, client.encoding)), place.message
             )
             for place in finding.related
-            if (there := places.part(place.path, finding.cell)) is not None
+            if (there := places.part(place.path, _cell(place, finding.cell))) is not None
         ]
     return lsp.Diagnostic(
         range=_visible(finding.span, part.body, client),
@@ -97,6 +99,12 @@ def diagnostic(finding: Finding, part: Part, places: Places, client: Client, set
             "fixes": [{"title": fix.title, "safety": fix.safety} for fix in finding.fixes],
         },
     )
+
+
+def _cell(place: Related, cell: int | None) -> int | None:
+    """The cell of a related place: `project.judge` writes it at the end of the message where it is another one."""
+    other = _IN_CELL.search(place.message)
+    return int(other[1]) if cell is not None and other else cell
 
 
 def _visible(span: Span, body: Body, client: Client) -> lsp.Range:

@@ -11,7 +11,7 @@ from typing import BinaryIO
 USAGE = "usage: trainlint server [--stdio] [--verbose]"
 
 
-def serve(argv: Sequence[str]) -> int:
+def serve(argv: Sequence[str] = ()) -> int:
     """Speak LSP until the client says `exit` or closes our standard input.
 
     Returns 0 after `shutdown` and `exit`, 1 when the client ended without `shutdown`, 2 for an unknown argument.
