@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import posixpath
-import sys
-from typing import Any
-
-import yaml
 
 from trainlint.analysis.workspace import ConfigNode
+from trainlint.project.data_files import parse_data
 from trainlint.syntax.document import Document
-from trainlint.text.place import Span
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 ROOT = "/project"
 
@@ -54,43 +44,5 @@ class MemoryWorkspace:
         for start in (posixpath.dirname(importer), self.root):
             path = posixpath.normpath(posixpath.join(start, name))
             if path in self.files:
-                return _parse(path, self.files[path])
+                return parse_data(path, self.files[path])
         return None
-
-
-def _parse(path: str, text: str) -> ConfigNode | None:
-    if path.endswith((".yaml", ".yml", ".json")):
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        return _from_yaml(node, path) if node is not None else None
-    if path.endswith(".toml"):
-        return _from_plain(tomllib.loads(text), path)
-    return None
-
-
-def _from_yaml(node: yaml.Node, path: str) -> ConfigNode:
-    start, end = node.start_mark, node.end_mark
-    span = Span(start.line + 1, start.column + 1, end.line + 1, end.column + 1)
-    value: object
-    if isinstance(node, yaml.MappingNode):
-        value = {str(key.value): _from_yaml(child, path) for key, child in node.value}
-    elif isinstance(node, yaml.SequenceNode):
-        value = [_from_yaml(child, path) for child in node.value]
-    else:
-        value = (
-            json.loads(node.value) if path.endswith(".json") and node.style is None else yaml.safe_load(_source(node))
-        )
-    return ConfigNode(value, path, span)
-
-
-def _source(node: yaml.ScalarNode) -> str:
-    return str(node.value) if node.style is None else json.dumps(node.value)
-
-
-def _from_plain(value: Any, path: str) -> ConfigNode:
-    # tomllib gives no places: every node points at the start of the file
-    span = Span(1, 1, 1, 1)
-    if isinstance(value, dict):
-        return ConfigNode({key: _from_plain(child, path) for key, child in value.items()}, path, span)
-    if isinstance(value, list):
-        return ConfigNode([_from_plain(child, path) for child in value], path, span)
-    return ConfigNode(value, path, span)

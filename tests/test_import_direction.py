@@ -33,7 +33,7 @@ NEVER = {"torchvision", "numpy", "cv2", "PIL", "tensorflow"}
 PURE = ("text", "syntax", "analysis", "ops", "memory", "rules")
 IO_MODULES = {
     *("io", "os", "pathlib", "shutil", "subprocess", "tempfile", "glob", "fileinput", "socket", "urllib", "http"),
-    *("time", "datetime", "random", "secrets", "uuid", "logging", "threading", "multiprocessing", "asyncio", "signal"),
+    *("time", "datetime", "random", "secrets", "uuid", "threading", "multiprocessing", "asyncio", "signal"),
 }
 IO_NAMES = {"open", "input", "print", "exec", "eval", "compile", "breakpoint"}
 

@@ -31,11 +31,11 @@ On anything that it does not know.
 
 from collections.abc import Iterator
 
-from trainlint.rules.api import Optimizer, finding, rule
+from trainlint.rules.api import Draft, Optimizer, finding, rule
 
 
 @rule("{id}", code="{code}", family="{family}", level="{level}", since="{since}")
-def check(optimizer: Optimizer) -> Iterator[object]:
+def check(optimizer: Optimizer) -> Iterator[Draft]:
     if False:  # TODO: the proof that it is wrong
         yield finding(optimizer, "TODO: what is, with the values")
 '''

@@ -14,8 +14,6 @@ from trainlint.rules.registry import Rule, all_rules
 from trainlint.syntax.document import Document
 from trainlint.text.place import Span
 
-INTERNAL_ERROR = "TR900"
-
 
 def absolute(name: str) -> str:
     return posixpath.join(ROOT, name)
@@ -26,19 +24,25 @@ def relative(path: str) -> str:
 
 
 def check_whole(case: Case, rules: Sequence[Rule] | None = None) -> list[Finding]:
-    """The findings of every Python file of the case, in order, each once."""
+    """The findings of every Python file of the case, in order, each once. A rule that crashes is an AssertionError."""
     return check_files(case.files, case.base, rules)
 
 
 def check_files(files: dict[str, str], base: dict[str, str], rules: Sequence[Rule] | None = None) -> list[Finding]:
-    workspace = MemoryWorkspace(files)
-    analyser = Analyser(workspace)
+    analyser = Analyser(MemoryWorkspace(files))
     found: list[Finding] = []
     for name in files:
         if name.endswith(".py"):
-            path = absolute(name)
-            found += analyser.check(path, workspace.document(path), _rules(rules), _base(files, base, name))
+            found += check_one(analyser, absolute(name), _base(files, base, name), rules)
     return distinct(found)
+
+
+def check_one(analyser: Analyser, path: str, base: Base | None, rules: Sequence[Rule] | None = None) -> list[Finding]:
+    document = analyser.workspace.document(path)  # type: ignore[attr-defined]
+    found = analyser.check(path, document, list(all_rules().values()) if rules is None else rules, base)
+    for where, rule, error in analyser.failures:
+        raise AssertionError(f"{rule} crashed on {where}:\n{document.text}") from error
+    return found
 
 
 def check_typed(case: Case) -> list[Finding]:
@@ -49,31 +53,15 @@ def check_typed(case: Case) -> list[Finding]:
     document = Document("")
     workspace.open(path, document)
     base = _base(case.files, case.base, case.entry)
-    typed = ""
     found: list[Finding] = []
     for line in case.files[case.entry].splitlines(keepends=True):
-        document.edit(end_of(typed), line)
-        typed += line
-        found = analyser.check(path, document, _rules(None), base)
-        crashed = [f.message for f in found if f.code == INTERNAL_ERROR]
-        assert not crashed, f"a rule crashed while this was typed:\n{typed}\n{crashed}"
+        document.edit(len(document.text), len(document.text), line)
+        found = check_one(analyser, path, base)
     assert document.text == case.files[case.entry]
     for name in case.files:
         if name.endswith(".py") and name != case.entry:
-            other = absolute(name)
-            found += analyser.check(other, workspace.document(other), _rules(None), _base(case.files, case.base, name))
+            found += check_one(analyser, absolute(name), _base(case.files, case.base, name))
     return distinct(found)
-
-
-def end_of(text: str) -> Span:
-    """The empty span behind the last character."""
-    line = text.count("\n") + 1
-    column = len(text) - (text.rfind("\n") + 1) + 1
-    return Span(line, column, line, column)
-
-
-def _rules(rules: Sequence[Rule] | None) -> Sequence[Rule]:
-    return list(all_rules().values()) if rules is None else rules
 
 
 def _base(files: dict[str, str], base: dict[str, str], name: str) -> Base | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness import absolute, apply_edits, distinct, end_of, mismatches
+from harness import absolute, apply_edits, distinct, mismatches
 from literate import Marker
 
 from trainlint.rules.finding import Edit, Finding
@@ -39,12 +39,6 @@ def test_edits_apply_together() -> None:
     path = absolute("train.py")
     edits = [Edit(path, Span(1, 1, 1, 1), "import cv2\n"), Edit(path, Span(2, 5, 2, 6), "wide")]
     assert apply_edits({"train.py": "é = 1\nx = 1\n"}, edits) == {"train.py": "import cv2\né = 1\nx = wide\n"}
-
-
-def test_the_end_of_a_text() -> None:
-    assert end_of("") == Span(1, 1, 1, 1)
-    assert end_of("ab\n") == Span(2, 1, 2, 1)
-    assert end_of("ab\nc") == Span(2, 2, 2, 2)
 
 
 def test_the_same_finding_counts_once() -> None:
