@@ -133,6 +133,8 @@ def call_external(
                 constructed(registry.OpCall(run, scope, node, name, args, kwargs, result))
         else:
             result = default_external(run, scope, name, args, node)
+            if name.partition(".")[0] not in run.program.harmless and (args or kwargs):
+                run.event("unknown_call", node, scope, result, None, (*args, *kwargs.values()), name)
     if isinstance(node, ir.Call) and not run.muted:
         owner = run.frames[-1].owner if run.frames else None
         run.fact(Call(name, node, scope.file, args, kwargs, result, run.loops, run.grad, run.function, owner))

@@ -54,6 +54,7 @@ class Program:
         # statements whose expression values are recorded, for hovers
         self.watch: dict[tuple[ir.Stmt, int], Value] | None = None
         self.watched: frozenset[ir.Stmt] = frozenset()
+        self.harmless = HARMLESS
         self.flags = Mapping({}, True)
         self._externals: dict[str, Value] = {}
         self._updating: dict[ir.Stmt, frozenset[str]] = {}
@@ -317,6 +318,14 @@ class Program:
             handler(registry.OpCall(run, scope, target, target.name, [value], {}, holder))
 
 
+# libraries whose functions neither clear gradients nor step optimizers
+HARMLESS = frozenset(
+    """
+    torch torchvision torchaudio numpy builtins tqdm math time os json logging random wandb tensorboardX matplotlib
+    sklearn scipy pandas PIL cv2 skimage copy itertools collections functools sys shutil pathlib datetime tensorboard
+    torchmetrics timm transformers einops warnings gc pprint rich mlflow h5py yaml argparse string re pickle visdom
+    """.split()
+)
 LIBRARIES = frozenset(
     """
     torch torchvision torchaudio torchtext numpy cv2 PIL skimage scipy pandas sklearn matplotlib seaborn os sys re

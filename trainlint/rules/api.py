@@ -1,0 +1,273 @@
+"""What a rule may use: the facts, the values, `finding`, and the builders of fixes. Rules import nothing else.
+
+Lines and columns follow `text.place.Span`; `because` gives the related places of a message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from trainlint.analysis import facts as _facts
+from trainlint.analysis.calls import is_module
+from trainlint.analysis.facts import (
+    AxisChange,
+    BaseChange,
+    Cond,
+    DataLoader,
+    EvalLoop,
+    Event,
+    ImageUse,
+    Loop,
+    Loss,
+    ModuleClass,
+    Optimizer,
+    Scheduler,
+    StatedReference,
+    Trace,
+    TrainLoop,
+    WholeProgram,
+)
+from trainlint.analysis.loops import holds, loaders_of, same_thing, touches, unwrapped
+from trainlint.analysis.values import (
+    Array,
+    Class,
+    Const,
+    Ext,
+    Func,
+    Instance,
+    Mapping,
+    Obj,
+    OneOf,
+    Place,
+    Range,
+    Seq,
+    Sym,
+    Unknown,
+    Value,
+    alternatives,
+    element,
+    is_none,
+    known,
+    number,
+    truth,
+)
+from trainlint.rules.finding import Certainty, Edit, Fix, Level, Related
+from trainlint.rules.registry import Narrowed, rule
+from trainlint.syntax import edits as _edits
+from trainlint.syntax import ir
+
+if TYPE_CHECKING:
+    from trainlint.text.place import Span
+
+
+class _CallMeta(type):
+    def __getitem__(cls, names: str | tuple[str, ...]) -> Narrowed:
+        return Narrowed(_facts.Call, (names,) if isinstance(names, str) else names)
+
+
+class Call(metaclass=_CallMeta):
+    """`Call["torch.optim.*"]` subscribes to the calls of these qualified names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Because:
+    """A related place of a finding."""
+
+    place: Place
+    message: str
+
+
+@dataclass(slots=True)
+class Draft:
+    """A finding as a rule yields it; the engine adds code, level and columns."""
+
+    place: Place
+    message: str
+    because: tuple[Because, ...] = ()
+    fixes: tuple[Fix, ...] = ()
+    certainty: Certainty = "proved"
+    level: Level | None = None
+
+
+def finding(
+    where: Place | Any,
+    message: str,
+    *,
+    because: Sequence[Because] | Because = (),
+    fix: Fix | Sequence[Fix | None] | None = None,
+    default: str | None = None,
+    likely: bool = False,
+    level: Level | None = None,
+    **names: object,
+) -> Draft:
+    """A finding at a place (or at something that has one). Holes `{name}` of the message are filled from `names`.
+
+    `default` names the overridable source that the finding rests on, `likely` an assumption: both lower the level by
+    one step; `level` replaces the rule's own level before that.
+    """
+    place = where if isinstance(where, Place) else where.place
+    fixes = [fix] if isinstance(fix, Fix) else list(fix or ())
+    related = (because,) if isinstance(because, Because) else tuple(because)
+    certainty: Certainty = "likely" if likely else "default" if default else "proved"
+    text = message.format(**names) if names else message
+    return Draft(place, text, related, tuple(f for f in fixes if f is not None), certainty, level)
+
+
+def at(file: Any, node: ir.Expr | ir.Stmt) -> Place:
+    """The place of a node of a file."""
+    return Place(file.path, node)
+
+
+def shown(value: float | int | object) -> str:
+    """A number as a person writes it: 0.8, 1e-05, 256."""
+    if isinstance(value, float):
+        return f"{value:.4g}" if value != int(value) or abs(value) >= 1e6 else str(value)
+    return str(value)
+
+
+def origin_of(value: Value | None, what: str) -> tuple[Because, ...]:
+    """Where a value was written down, as a related place."""
+    if isinstance(value, Const):
+        if value.literal is not None:
+            return (Because(value.literal, what),)
+        if value.origin is not None and value.default is not None:
+            return (Because(value.origin.place, what),)
+    return ()
+
+
+def path_of(value: Value) -> tuple[Because, ...]:
+    """The steps that made an image or tensor, oldest first."""
+    steps = list(value.origin) if getattr(value, "origin", None) is not None else []
+    return tuple(Because(s.place, s.text) for s in reversed(steps) if s.text not in ("literal", "display"))
+
+
+def by_default(*values: Value | None) -> str | None:
+    """The overridable source that one of the values passed through, if any."""
+    return next((v.default for v in values if isinstance(v, Const) and v.default), None)
+
+
+# fixes
+
+
+def _fix(title: str, path: str, safety: str, changes: Sequence[tuple[Span, str]] | tuple[Span, str] | None) -> Fix | None:
+    if changes is None:
+        return None
+    pairs = [changes] if isinstance(changes, tuple) and len(changes) == 2 and isinstance(changes[1], str) else changes
+    return Fix(title, "safe" if safety == "safe" else "unsafe", tuple(Edit(path, s, t) for s, t in pairs))  # type: ignore[misc]
+
+
+def replace(title: str, place: Place, text: str, *, safety: str = "safe") -> Fix | None:
+    """Replace the source of a node (or the span of a configuration value)."""
+    if place.span is not None:
+        return _fix(title, place.path, safety, (place.span, text))
+    return _fix(title, place.path, safety, _edits.replace(place.node, text)) if place.node is not None else None
+
+
+def wrap(title: str, place: Place, before: str, after: str, *, safety: str = "safe") -> Fix | None:
+    """Put text around the source of an expression."""
+    if place.node is None:
+        return None
+    return _fix(title, place.path, safety, _edits.wrap(place.node, before, after))
+
+
+def insert_before(title: str, place: Place, text: str, *, safety: str = "safe") -> Fix | None:
+    """A new line before the statement of a place, None where the statement shares its line."""
+    stmt = _statement(place)
+    return _fix(title, place.path, safety, _edits.insert_line_before(stmt, text)) if stmt is not None else None
+
+
+def insert_after(title: str, place: Place, text: str, *, safety: str = "safe") -> Fix | None:
+    """A new line after the statement of a place, None where the statement shares its line."""
+    stmt = _statement(place)
+    return _fix(title, place.path, safety, _edits.insert_line_after(stmt, text)) if stmt is not None else None
+
+
+def insert_argument(title: str, place: Place, text: str, *, safety: str = "safe") -> Fix | None:
+    """A new last argument of a call."""
+    if not isinstance(place.node, ir.Call):
+        return None
+    return _fix(title, place.path, safety, _edits.insert_argument(place.node, text))
+
+
+def _statement(place: Place) -> ir.Stmt | None:
+    node = place.node
+    return node.stmt if isinstance(node, ir.Expr) else node
+
+
+def source(node: ir.Expr | ir.Stmt) -> str:
+    """The source text of a node."""
+    return _edits.source(node)
+
+
+def dotted(node: ir.Expr | None) -> str:
+    """`a.b.c` of a chain of names, else an empty string."""
+    from trainlint.analysis.attributes import dotted as chain
+
+    return chain(node) if node is not None and not isinstance(node, ir.Call) else ""
+
+
+__all__ = [
+    "Array",
+    "AxisChange",
+    "BaseChange",
+    "Because",
+    "Call",
+    "Class",
+    "Cond",
+    "Const",
+    "DataLoader",
+    "Draft",
+    "EvalLoop",
+    "Event",
+    "Ext",
+    "Func",
+    "ImageUse",
+    "Instance",
+    "Loop",
+    "Loss",
+    "Mapping",
+    "ModuleClass",
+    "Obj",
+    "OneOf",
+    "Optimizer",
+    "Place",
+    "Range",
+    "Scheduler",
+    "Seq",
+    "StatedReference",
+    "Sym",
+    "Trace",
+    "TrainLoop",
+    "Unknown",
+    "Value",
+    "WholeProgram",
+    "alternatives",
+    "at",
+    "by_default",
+    "dotted",
+    "element",
+    "finding",
+    "holds",
+    "insert_after",
+    "insert_argument",
+    "insert_before",
+    "ir",
+    "is_module",
+    "is_none",
+    "known",
+    "loaders_of",
+    "number",
+    "origin_of",
+    "path_of",
+    "replace",
+    "rule",
+    "same_thing",
+    "shown",
+    "source",
+    "touches",
+    "truth",
+    "unwrapped",
+    "wrap",
+]

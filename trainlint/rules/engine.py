@@ -1,0 +1,160 @@
+"""Runs the analysis and the rules over a file. A rule that fails costs its own findings in that file, nothing else."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterator
+from typing import Any, NamedTuple
+
+import trainlint.ops  # registers what library calls do
+from trainlint.analysis.compare import compare_with_base
+from trainlint.analysis.describe import describe
+from trainlint.analysis.facts import Call
+from trainlint.analysis.loops import derive
+from trainlint.analysis.program import Program
+from trainlint.analysis.references import stated_references
+from trainlint.analysis.values import Place
+from trainlint.analysis.workspace import Workspace
+from trainlint.rules.finding import LEVELS, Finding, Level, Related
+from trainlint.rules.registry import OWN_CODES, Rule, all_rules
+from trainlint.syntax.columns import span
+from trainlint.syntax.document import Document
+from trainlint.text.place import Span
+
+assert trainlint.ops
+log = logging.getLogger("trainlint")
+
+
+class Base(NamedTuple):
+    """The same file at the git base; `label` names it in messages ("the last commit", "origin/main")."""
+
+    document: Document
+    workspace: Workspace
+    label: str
+
+
+class Hover(NamedTuple):
+    span: Span
+    markdown: str
+
+
+class Analyser:
+    """Analyses the files of a workspace; what it knows of a file is kept while its text stays the same."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+        self.failures: list[tuple[str, str, BaseException]] = []
+        self._base: tuple[str, Document, Program] | None = None
+
+    def forget(self, path: str) -> None:
+        """A file changed on disk or was closed."""
+        self._base = None
+
+    def program(self, path: str, document: Document, base: Base | None = None) -> Program:
+        """The interpreted program of a file."""
+        program = interpret(path, document, self.workspace)
+        program.facts.extend(stated_references(program))
+        if base is not None:
+            program.facts.extend(compare_with_base(program, self._base_program(path, base), base.label))
+        return program
+
+    def _base_program(self, path: str, base: Base) -> Program:
+        if self._base is not None and self._base[0] == path and self._base[1] is base.document:
+            return self._base[2]
+        program = interpret(path, base.document, base.workspace)
+        self._base = (path, base.document, program)
+        return program
+
+    def check(
+        self, path: str, document: Document, rules: Collection[Rule], base: Base | None = None
+    ) -> list[Finding]:
+        """The findings of the rules: neither suppressed nor sorted. Paths are as given."""
+        self.failures = []
+        try:
+            program = self.program(path, document, base)
+        except Exception as error:
+            self.failures.append((path, "analysis", error))
+            log.exception("the analysis of %s failed", path)
+            return []
+        return list(self._findings(program, rules))
+
+    def _findings(self, program: Program, rules: Collection[Rule]) -> Iterator[Finding]:
+        table = subscriptions(rules)
+        seen: set[tuple[str, Place, str]] = set()
+        dead: set[str] = set()
+        for fact in program.facts:
+            for rule in table.get(type(fact), ()):
+                if rule.code in dead or not wanted(rule, fact):
+                    continue
+                try:
+                    for draft in rule.check(fact):
+                        key = (rule.code, draft.place, "")
+                        if key not in seen:
+                            seen.add(key)
+                            yield finished(rule, draft)
+                except Exception as error:
+                    dead.add(rule.code)
+                    self.failures.append((program.file.path, rule.code, error))
+                    log.exception("rule %s failed on %s", rule.id, program.file.path)
+
+    def hover(self, path: str, document: Document, line: int, column: int) -> Hover | None:
+        """What is known of the expression at a 1-based line and column."""
+        found = describe(path, document, self.workspace, line, column)
+        return Hover(*found) if found is not None else None
+
+    def facts_at(self, path: str, document: Document, line: int) -> list[str]:
+        """The facts and values of a 1-based line, for people who write rules."""
+        from trainlint.analysis.describe import facts_on_line
+
+        return facts_on_line(path, document, self.workspace, line)
+
+
+def interpret(path: str, document: Document, workspace: Workspace) -> Program:
+    program = Program(path, document, workspace)
+    program.interpret()
+    derive(program)
+    return program
+
+
+def subscriptions(rules: Collection[Rule]) -> dict[type, list[Rule]]:
+    table: dict[type, list[Rule]] = {}
+    for rule in rules:
+        table.setdefault(rule.fact, []).append(rule)
+    return table
+
+
+def wanted(rule: Rule, fact: object) -> bool:
+    if rule.names is None or not isinstance(fact, Call):
+        return True
+    return any(fact.name == n or (n.endswith("*") and fact.name.startswith(n[:-1])) for n in rule.names)
+
+
+def finished(rule: Rule, draft: Any) -> Finding:
+    """The finding with code, level and exact columns."""
+    level: Level = draft.level or rule.level
+    if draft.certainty != "proved":
+        level = LEVELS[min(LEVELS.index(level) + 1, len(LEVELS) - 1)]
+    related = tuple(Related(b.place.path, place_span(b.place), b.message) for b in draft.because)
+    return Finding(
+        rule.code,
+        rule.id,
+        rule.family,
+        level,
+        draft.certainty,
+        draft.message,
+        draft.place.path,
+        place_span(draft.place),
+        related,
+        draft.fixes,
+        None,
+        rule.url,
+    )
+
+
+def place_span(place: Place) -> Span:
+    if place.span is not None:
+        return place.span
+    return span(place.node) if place.node is not None else Span(1, 1, 1, 1)
+
+
+__all__ = ["OWN_CODES", "Analyser", "Base", "Hover", "all_rules"]
