@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-
-
 from trainlint.analysis import registry
 from trainlint.analysis.run import Run
 from trainlint.analysis.scope import Scope

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trainlint.analysis import registry
-from trainlint.analysis.attributes import Method, WorkspaceModule, bind, get_attribute, has_decorator
+from trainlint.analysis.attributes import Method, WorkspaceModule, bind, get_attribute
 from trainlint.analysis.classes import instantiate
 from trainlint.analysis.facts import Call
 from trainlint.analysis.functions import bind_parameters, decorator_context
@@ -30,9 +30,7 @@ from trainlint.analysis.values import (
 from trainlint.syntax import ir
 
 
-def call(
-    run: Run, scope: Scope, callee: Value, args: list[Value], kwargs: dict[str, Value], node: ir.Expr
-) -> Value:
+def call(run: Run, scope: Scope, callee: Value, args: list[Value], kwargs: dict[str, Value], node: ir.Expr) -> Value:
     """`callee(*args, **kwargs)`."""
     if isinstance(callee, Func):
         return call_function(run, scope, callee, args, kwargs, node)
@@ -193,9 +191,7 @@ def call_instance(
     return Unknown(f"{instance.cls.name}()(…)")
 
 
-def call_object(
-    run: Run, scope: Scope, obj: Obj, args: list[Value], kwargs: dict[str, Value], node: ir.Expr
-) -> Value:
+def call_object(run: Run, scope: Scope, obj: Obj, args: list[Value], kwargs: dict[str, Value], node: ir.Expr) -> Value:
     """Calling an object of an external class: a layer, a loss, a transform."""
     if obj.kind == "module":
         run.event("forward", node, scope, obj, None, (*args, *kwargs.values()))
@@ -323,5 +319,3 @@ def call_super(run: Run, scope: Scope, node: ir.Call, name: str) -> Value:
         if not owner.closed or any(True for _ in owner.external_bases()):
             run.event("unknown_call", node, scope, receiver, None, (receiver, *args, *kwargs.values()), name)
     return Unknown(f"super().{name}(…)")
-
-

@@ -77,7 +77,17 @@ def batches(
         if not isinstance(given, Const):
             return {}
         loader = DataLoader(
-            optimizer.node, optimizer.file, optimizer.value, None, given, None, None, None, None, None, optimizer.function
+            optimizer.node,
+            optimizer.file,
+            optimizer.value,
+            None,
+            given,
+            None,
+            None,
+            None,
+            None,
+            None,
+            optimizer.function,
         )
         return {("trainer", 0): loader}
     return table

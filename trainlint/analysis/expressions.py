@@ -7,6 +7,7 @@ from typing import Any
 
 from trainlint.analysis import calls
 from trainlint.analysis.attributes import get_attribute
+from trainlint.analysis.builtin_names import BUILTINS
 from trainlint.analysis.indexing import get_item
 from trainlint.analysis.iteration import bind_target, iterate
 from trainlint.analysis.run import Run
@@ -28,7 +29,6 @@ from trainlint.analysis.values import (
     one_of,
     truth,
 )
-from trainlint.analysis.builtin_names import BUILTINS
 from trainlint.syntax import ir
 
 MAX_UNROLLED_COMPREHENSION = 64
@@ -291,4 +291,3 @@ _TABLE: dict[type, Callable[[Run, Scope, Any], Value]] = {
     ir.NamedExpr: _named,
     ir.UnknownExpr: _unknown,
 }
-

@@ -113,7 +113,6 @@ def option_defaults(run: Run, func: Func) -> dict[str, Value]:
     return result
 
 
-
 def decorator_context(run: Run, func: Func) -> None:
     """`@torch.no_grad()` and `@torch.inference_mode()` hold for the whole body."""
     from trainlint.analysis.expressions import evaluate
@@ -127,7 +126,5 @@ def decorator_context(run: Run, func: Func) -> None:
             continue
         with run.silent():
             value = evaluate(run, func.scope, node)
-        if isinstance(value, Ext) and value.name in ("torch.no_grad", "torch.inference_mode"):
-            run.grad = False
-        elif not isinstance(value, Ext):
+        if (isinstance(value, Ext) and value.name in ("torch.no_grad", "torch.inference_mode")) or not isinstance(value, Ext):
             run.grad = False

@@ -127,7 +127,9 @@ def unpack(run: Run, scope: Scope, target: ir.Sequence, value: Value) -> None:
         for option in value.values:
             if not (isinstance(option, Seq) and option.items is not None and len(option.items) == len(columns)):
                 break
-            columns = [item if old is None else join(old, item) for old, item in zip(columns, option.items, strict=True)]
+            columns = [
+                item if old is None else join(old, item) for old, item in zip(columns, option.items, strict=True)
+            ]
         else:
             for part, item in zip(target.elts, columns, strict=True):
                 bind_target(run, scope, part, item if item is not None else Unknown())

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 
+from trainlint.analysis.calls import MODULE_BASES, is_module
 from trainlint.analysis.facts import DataLoader, EvalLoop, Event, Loop, ModuleClass, Trace, TrainLoop, WholeProgram
 from trainlint.analysis.frameworks import HOOK_BASES
-from trainlint.analysis.calls import MODULE_BASES, is_module
 from trainlint.analysis.program import Program
 from trainlint.analysis.values import Class, Instance, Obj, OneOf, Seq, Unknown, Value, alternatives
 from trainlint.syntax import ir
 
-_EVAL_NAME = re.compile(r"(^|_)(val|valid|validate|validation|test|testing|eval|evaluate|evaluation|infer|predict)", re.I)
+_EVAL_NAME = re.compile(
+    r"(^|_)(val|valid|validate|validation|test|testing|eval|evaluate|evaluation|infer|predict)", re.I
+)
 _TRAIN_NAME = re.compile(r"(^|_)(train|trn|training)", re.I)
 
 

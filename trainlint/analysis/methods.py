@@ -23,14 +23,7 @@ _EVENTS: dict[str, EventKind] = {
 _SAME = frozenset({"to", "cuda", "cpu", "float", "half", "double", "bfloat16", "contiguous", "requires_grad_", "clone"})
 # methods of tensors, models and containers that cannot clear gradients or step an optimizer
 _HARMLESS = frozenset(
-    """
-    append extend insert size dim numel view reshape permute transpose squeeze unsqueeze flatten mean sum max min
-    argmax argmin sigmoid softmax log_softmax tanh relu abs pow sqrt exp log detach cpu numpy tolist parameters
-    named_parameters modules named_modules children buffers state_dict load_state_dict keys values items get format
-    join split strip update reset compute write info debug warning add_scalar add_image add_scalars set_description
-    set_postfix set_postfix_str flush close copy_ fill_ masked_fill_ masked_fill eq ne gt lt ge le type type_as expand
-    repeat chunk gather scatter_ index_select all any long int bool byte float apply get_last_lr isnan isinf
-    """.split()
+    ["append", "extend", "insert", "size", "dim", "numel", "view", "reshape", "permute", "transpose", "squeeze", "unsqueeze", "flatten", "mean", "sum", "max", "min", "argmax", "argmin", "sigmoid", "softmax", "log_softmax", "tanh", "relu", "abs", "pow", "sqrt", "exp", "log", "detach", "cpu", "numpy", "tolist", "parameters", "named_parameters", "modules", "named_modules", "children", "buffers", "state_dict", "load_state_dict", "keys", "values", "items", "get", "format", "join", "split", "strip", "update", "reset", "compute", "write", "info", "debug", "warning", "add_scalar", "add_image", "add_scalars", "set_description", "set_postfix", "set_postfix_str", "flush", "close", "copy_", "fill_", "masked_fill_", "masked_fill", "eq", "ne", "gt", "lt", "ge", "le", "type", "type_as", "expand", "repeat", "chunk", "gather", "scatter_", "index_select", "all", "any", "long", "int", "bool", "byte", "float", "apply", "get_last_lr", "isnan", "isinf"]
 )
 
 

@@ -23,7 +23,9 @@ from trainlint.syntax.document import Document
 MAX_FILE_STATEMENTS = 60_000
 MAX_IMPORT_DEPTH = 3
 _CALLED = re.compile(r"(?<!\bdef )(?<!\bclass )\b([A-Za-z_]\w*)\s*\(")
-_MODEL_NAME = re.compile(r"(net|model|network|module|encoder|decoder|head|classifier|generator|discriminator|backbone)", re.I)
+_MODEL_NAME = re.compile(
+    r"(net|model|network|module|encoder|decoder|head|classifier|generator|discriminator|backbone)", re.I
+)
 
 
 class File:
@@ -320,23 +322,10 @@ class Program:
 
 # libraries whose functions neither clear gradients nor step optimizers
 HARMLESS = frozenset(
-    """
-    torch torchvision torchaudio numpy builtins tqdm math time os json logging random wandb tensorboardX matplotlib
-    sklearn scipy pandas PIL cv2 skimage copy itertools collections functools sys shutil pathlib datetime tensorboard
-    torchmetrics timm transformers einops warnings gc pprint rich mlflow h5py yaml argparse string re pickle visdom
-    """.split()
+    ["torch", "torchvision", "torchaudio", "numpy", "builtins", "tqdm", "math", "time", "os", "json", "logging", "random", "wandb", "tensorboardX", "matplotlib", "sklearn", "scipy", "pandas", "PIL", "cv2", "skimage", "copy", "itertools", "collections", "functools", "sys", "shutil", "pathlib", "datetime", "tensorboard", "torchmetrics", "timm", "transformers", "einops", "warnings", "gc", "pprint", "rich", "mlflow", "h5py", "yaml", "argparse", "string", "re", "pickle", "visdom"]
 )
 LIBRARIES = frozenset(
-    """
-    torch torchvision torchaudio torchtext numpy cv2 PIL skimage scipy pandas sklearn matplotlib seaborn os sys re
-    math time json random argparse logging pathlib collections functools itertools typing dataclasses copy glob
-    shutil pickle datetime abc enum warnings contextlib tqdm wandb tensorboardX tensorboard tensorflow keras timm
-    transformers datasets accelerate deepspeed lightning pytorch_lightning fastai ignite einops albumentations kornia
-    yaml omegaconf hydra click typer tyro absl fire rich imageio h5py lmdb nltk spacy gym gymnasium apex bitsandbytes
-    peft diffusers safetensors torchmetrics monai detectron2 mmcv mmengine ray optuna mlflow jax flax __future__
-    subprocess multiprocessing threading queue socket struct hashlib io csv string textwrap types operator inspect
-    traceback platform tempfile zipfile tarfile urllib requests gzip signal builtins statistics heapq bisect decimal
-    """.split()
+    ["torch", "torchvision", "torchaudio", "torchtext", "numpy", "cv2", "PIL", "skimage", "scipy", "pandas", "sklearn", "matplotlib", "seaborn", "os", "sys", "re", "math", "time", "json", "random", "argparse", "logging", "pathlib", "collections", "functools", "itertools", "typing", "dataclasses", "copy", "glob", "shutil", "pickle", "datetime", "abc", "enum", "warnings", "contextlib", "tqdm", "wandb", "tensorboardX", "tensorboard", "tensorflow", "keras", "timm", "transformers", "datasets", "accelerate", "deepspeed", "lightning", "pytorch_lightning", "fastai", "ignite", "einops", "albumentations", "kornia", "yaml", "omegaconf", "hydra", "click", "typer", "tyro", "absl", "fire", "rich", "imageio", "h5py", "lmdb", "nltk", "spacy", "gym", "gymnasium", "apex", "bitsandbytes", "peft", "diffusers", "safetensors", "torchmetrics", "monai", "detectron2", "mmcv", "mmengine", "ray", "optuna", "mlflow", "jax", "flax", "__future__", "subprocess", "multiprocessing", "threading", "queue", "socket", "struct", "hashlib", "io", "csv", "string", "textwrap", "types", "operator", "inspect", "traceback", "platform", "tempfile", "zipfile", "tarfile", "urllib", "requests", "gzip", "signal", "builtins", "statistics", "heapq", "bisect", "decimal"]
 )
 
 
@@ -358,5 +347,3 @@ def config_value(node: ConfigNode) -> Value:
         return Seq("list", [config_value(child) for child in content], None, origin)
     name = node.path.rpartition("/")[2]
     return Const(content, origin, f"`{name}`", place)
-
-

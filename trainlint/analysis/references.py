@@ -39,9 +39,7 @@ def stated_references(program: Program) -> list[StatedReference]:
         agrees = stated_lr is None or stated_lr == number(lr)
         if agrees and stated_batch != batch:
             value: Value = loader.batch_size
-            result.append(
-                StatedReference(optimizer, loader, lr, value, stated_lr, stated_batch, lr.literal, words)
-            )
+            result.append(StatedReference(optimizer, loader, lr, value, stated_lr, stated_batch, lr.literal, words))
     return result
 
 

@@ -53,7 +53,9 @@ def _never_returns(call: ir.Call) -> bool:
     func = call.func
     if isinstance(func, ir.Name):
         return func.id in ("exit", "quit")
-    return isinstance(func, ir.Attr) and isinstance(func.value, ir.Name) and (func.value.id, func.name) == ("sys", "exit")
+    return (
+        isinstance(func, ir.Attr) and isinstance(func.value, ir.Name) and (func.value.id, func.name) == ("sys", "exit")
+    )
 
 
 def _assign(run: Run, scope: Scope, stmt: ir.Assign) -> bool:
@@ -402,4 +404,3 @@ _TABLE: dict[type, Callable[[Run, Scope, Any], bool]] = {
     ir.Broken: _broken,
     ir.TypeAliasStmt: _type_alias,
 }
-

@@ -236,5 +236,3 @@ def shape(call: OpCall) -> Value | None:
 @array_method(".grad")
 def gradient(call: OpCall) -> Value | None:
     return Unknown("grad")
-
-

@@ -43,7 +43,6 @@ def through(call: OpCall, obj: Obj, image: Array) -> Value:
     return image.but(shape=None)
 
 
-
 @op("einops.rearrange")
 def rearrange(call: OpCall) -> Value | None:
     """`rearrange(x, "h w c -> c h w")`: the axes by the pattern's letters where it only permutes."""

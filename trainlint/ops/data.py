@@ -7,7 +7,20 @@ from trainlint.analysis.calls import call_function
 from trainlint.analysis.facts import DataLoader
 from trainlint.analysis.iteration import iterate
 from trainlint.analysis.registry import OpCall, kind, method, op
-from trainlint.analysis.values import Array, Const, Func, Instance, Mapping, Obj, OneOf, Seq, Sym, Unknown, Value, is_none
+from trainlint.analysis.values import (
+    Array,
+    Const,
+    Func,
+    Instance,
+    Mapping,
+    Obj,
+    OneOf,
+    Seq,
+    Sym,
+    Unknown,
+    Value,
+    is_none,
+)
 from trainlint.ops.layout import added
 from trainlint.ops.optim import argument_node
 from trainlint.syntax import ir

@@ -53,7 +53,9 @@ def convolution(call: OpCall) -> Value | None:
         out = call.receiver.arg(1, "out_channels") if isinstance(call.receiver, Obj) else None
         count = out.value if isinstance(out, Const) and isinstance(out.value, int) else None
         layout = array.layout if array.layout in ("NCHW", "CHW") else None
-        return Array(layout=layout, channels=count, range="logits", grad=call.run.grad, likely=array.likely, via=here(call))
+        return Array(
+            layout=layout, channels=count, range="logits", grad=call.run.grad, likely=array.likely, via=here(call)
+        )
     return Array(range="logits", grad=call.run.grad, via=here(call))
 
 
@@ -212,5 +214,3 @@ def here(call: OpCall) -> Place:
 def use(call: OpCall, array: Value, sink: str, wants: dict[str, str]) -> None:
     """Report that an image reaches something with expectations."""
     call.run.fact(ImageUse(call.node, call.scope.file, array, sink, wants))
-
-

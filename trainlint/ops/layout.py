@@ -29,7 +29,9 @@ def permuted(call: OpCall, array: Array, order: list[int] | None) -> Array:
     if layout is None or order is None or sorted(n % len(layout) for n in order) != list(range(len(layout))):
         return array.but(layout=None, shape=None)
     after = "".join(layout[n] for n in order)
-    shape = tuple(array.shape[n] for n in order) if array.shape is not None and len(array.shape) == len(layout) else None
+    shape = (
+        tuple(array.shape[n] for n in order) if array.shape is not None and len(array.shape) == len(layout) else None
+    )
     report(call, array, after)
     return array.but(layout=after, shape=shape, origin=call.step(f"{call.name} to {after}", array))
 

@@ -31,7 +31,9 @@ CLASSES = {
 }
 for _name in CLASSES:
     kind("loss", _name)
-kind("loss", "timm.loss.*", "kornia.losses.*", "segmentation_models_pytorch.losses.*", "pytorch_metric_learning.losses.*")
+kind(
+    "loss", "timm.loss.*", "kornia.losses.*", "segmentation_models_pytorch.losses.*", "pytorch_metric_learning.losses.*"
+)
 
 
 @called("loss")
@@ -43,7 +45,9 @@ def loss_object(call: OpCall) -> Value | None:
     return report(call, CLASSES.get(obj.name, obj.name), obj)
 
 
-@op(*(f"torch.nn.functional.{name}" for name in sorted(set(CLASSES.values()))), "torch.binary_cross_entropy_with_logits")
+@op(
+    *(f"torch.nn.functional.{name}" for name in sorted(set(CLASSES.values()))), "torch.binary_cross_entropy_with_logits"
+)
 def loss_function(call: OpCall) -> Value | None:
     return report(call, call.name.rpartition(".")[2], None)
 
@@ -58,5 +62,7 @@ def report(call: OpCall, name: str, obj: Obj | None) -> Array:
         node = call.node.args[0] if call.node.args and not isinstance(call.node.args[0], ir.Star) else None
         made = Place(obj.file, obj.node) if obj is not None and obj.node is not None and obj.file else None
         call.run.fact(Loss(name, call.node, call.scope.file, inputs, target, result, obj, node, made))
-    call.run.event("loss", call.node, call.scope, obj if obj is not None else Const(name), result, tuple(call.args), name)
+    call.run.event(
+        "loss", call.node, call.scope, obj if obj is not None else Const(name), result, tuple(call.args), name
+    )
     return result

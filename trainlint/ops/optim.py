@@ -18,10 +18,7 @@ for _name in ("SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta", "Adamax"
 
 # keyword of the learning rate → its position in the constructor; torch.optim puts it right after the parameters
 ADAM = frozenset(
-    """
-    Adam AdamW Adamax NAdam RAdam SparseAdam FusedAdam DeepSpeedCPUAdam Adam8bit AdamW8bit PagedAdamW PagedAdamW8bit
-    AdamP FusedLAMB Lamb Lion AdaBound
-    """.split()
+    ["Adam", "AdamW", "Adamax", "NAdam", "RAdam", "SparseAdam", "FusedAdam", "DeepSpeedCPUAdam", "Adam8bit", "AdamW8bit", "PagedAdamW", "PagedAdamW8bit", "AdamP", "FusedLAMB", "Lamb", "Lion", "AdaBound"]
 )
 SGD = frozenset({"SGD", "ASGD", "FusedSGD", "SGDP", "SGD8bit"})
 
@@ -41,7 +38,9 @@ def built(call: OpCall) -> Value | None:
         if lr is None and obj.spilled:
             lr = Unknown("lr")
         call.run.fact(
-            Optimizer(obj.name, family, call.node, call.scope.file, obj, lr, node, call.run.function, obj.arg(0, "params"))
+            Optimizer(
+                obj.name, family, call.node, call.scope.file, obj, lr, node, call.run.function, obj.arg(0, "params")
+            )
         )
     return None
 

@@ -7,7 +7,14 @@ from trainlint.analysis.values import Array, Const, Unknown, Value
 from trainlint.ops.layers import first_array, use
 
 alias("PIL.Image.", "Image.")
-MODES = {"RGB": ("RGB", 3), "L": ("GRAY", 1), "RGBA": ("RGBA", 4), "HSV": ("HSV", 3), "CMYK": ("CMYK", 4), "1": ("GRAY", 1)}
+MODES = {
+    "RGB": ("RGB", 3),
+    "L": ("GRAY", 1),
+    "RGBA": ("RGBA", 4),
+    "HSV": ("HSV", 3),
+    "CMYK": ("CMYK", 4),
+    "1": ("GRAY", 1),
+}
 
 
 @op("PIL.Image.open")

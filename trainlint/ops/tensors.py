@@ -30,7 +30,16 @@ def from_numpy(call: OpCall) -> Value | None:
     return Array(grad=False)
 
 
-@op("torch.rand", "torch.randn", "torch.zeros", "torch.ones", "torch.empty", "torch.full", "torch.randint", "torch.arange")
+@op(
+    "torch.rand",
+    "torch.randn",
+    "torch.zeros",
+    "torch.ones",
+    "torch.empty",
+    "torch.full",
+    "torch.randint",
+    "torch.arange",
+)
 def created(call: OpCall) -> Value | None:
     """A new tensor with its shape where that is constant."""
     wants_grad = call.kwargs.get("requires_grad")
@@ -59,7 +68,11 @@ def stack(call: OpCall) -> Value | None:
         return Array(grad=None)
     dim = call.const(1, "dim")
     if call.name == "torch.stack":
-        return added(call, inner, "N" if inner.layout and "N" not in inner.layout else "T") if dim in (None, 0) else Array(grad=inner.grad)
+        return (
+            added(call, inner, "N" if inner.layout and "N" not in inner.layout else "T")
+            if dim in (None, 0)
+            else Array(grad=inner.grad)
+        )
     return inner.but(shape=None, channels=None if dim not in (None, 0) else inner.channels)
 
 
@@ -321,14 +334,18 @@ def other(call: OpCall) -> Value | None:
         return None
     if call.name.startswith(("torch.nn.functional.", "torch.special.")) or call.name.count(".") == 1:
         grads = [a.grad for a in call.args if isinstance(a, Array)]
-        attached = True if any(g is True for g in grads) else (False if grads and all(g is False for g in grads) else None)
+        attached = (
+            True if any(g is True for g in grads) else (False if grads and all(g is False for g in grads) else None)
+        )
         if last in ("device", "manual_seed", "load", "no_grad", "dtype", "cuda", "get_rng_state", "set_num_threads"):
             return None
         return Array(grad=attached, likely=likely(call))
     return None
 
 
-@op("torch.relu", "torch.nn.functional.relu", "torch.nn.functional.leaky_relu", "torch.nn.functional.gelu", "torch.tanh")
+@op(
+    "torch.relu", "torch.nn.functional.relu", "torch.nn.functional.leaky_relu", "torch.nn.functional.gelu", "torch.tanh"
+)
 def f_activation(call: OpCall) -> Value | None:
     array = first_array(call)
     return array.but(range=None, colour=None, grad=array.grad) if array is not None else None
@@ -345,9 +362,9 @@ def f_pool(call: OpCall) -> Value | None:
     return array.but(range=None, shape=None) if array is not None else None
 
 
-@op("torch.clone", "torch.squeeze_copy", "torch.autograd.Variable", "torch.autograd.variable.Variable", "torch.Variable")
+@op(
+    "torch.clone", "torch.squeeze_copy", "torch.autograd.Variable", "torch.autograd.variable.Variable", "torch.Variable"
+)
 def same(call: OpCall) -> Value | None:
     """`Variable(x)` has been the tensor itself since torch 0.4."""
     return call.args[0] if call.args else None
-
-

@@ -9,7 +9,12 @@ from trainlint.ops.layers import first_array, use
 
 alias("torchvision.transforms.", "torchvision.transforms.transforms.", "torchvision.transforms.v2.")
 alias("torchvision.models.", "torchvision.models.resnet.", "torchvision.models.vgg.", "torchvision.models.densenet.")
-alias("torchvision.datasets.", "torchvision.datasets.mnist.", "torchvision.datasets.cifar.", "torchvision.datasets.folder.")
+alias(
+    "torchvision.datasets.",
+    "torchvision.datasets.mnist.",
+    "torchvision.datasets.cifar.",
+    "torchvision.datasets.folder.",
+)
 kind("transform", "torchvision.transforms.*")
 kind("dataset", "torchvision.datasets.*")
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -150,12 +155,7 @@ def any_transform(call: OpCall) -> Value | None:
 
 
 KEEPING = frozenset(
-    """
-    Resize CenterCrop RandomCrop RandomResizedCrop RandomHorizontalFlip RandomVerticalFlip RandomRotation ColorJitter
-    RandomAffine Pad RandomErasing RandomPerspective GaussianBlur RandomInvert RandomPosterize RandomSolarize
-    RandomAdjustSharpness RandomAutocontrast RandomEqualize AutoAugment RandAugment TrivialAugmentWide AugMix
-    RandomApply RandomChoice RandomOrder Identity ElasticTransform Scale RandomSizedCrop
-    """.split()
+    ["Resize", "CenterCrop", "RandomCrop", "RandomResizedCrop", "RandomHorizontalFlip", "RandomVerticalFlip", "RandomRotation", "ColorJitter", "RandomAffine", "Pad", "RandomErasing", "RandomPerspective", "GaussianBlur", "RandomInvert", "RandomPosterize", "RandomSolarize", "RandomAdjustSharpness", "RandomAutocontrast", "RandomEqualize", "AutoAugment", "RandAugment", "TrivialAugmentWide", "AugMix", "RandomApply", "RandomChoice", "RandomOrder", "Identity", "ElasticTransform", "Scale", "RandomSizedCrop"]
 )
 
 
@@ -236,5 +236,3 @@ def dataset_item(call: OpCall, obj: Obj) -> Value:
     if transform is not None and not is_none(transform):
         image = invoke(call.run, call.scope, transform, [image], {}, call.node)
     return Seq("tuple", [image, Unknown("label")])
-
-

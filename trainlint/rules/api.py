@@ -53,7 +53,7 @@ from trainlint.analysis.values import (
     number,
     truth,
 )
-from trainlint.rules.finding import Certainty, Edit, Fix, Level, Related
+from trainlint.rules.finding import Certainty, Edit, Fix, Level
 from trainlint.rules.registry import Narrowed, rule
 from trainlint.syntax import edits as _edits
 from trainlint.syntax import ir
@@ -151,7 +151,9 @@ def by_default(*values: Value | None) -> str | None:
 # fixes
 
 
-def _fix(title: str, path: str, safety: str, changes: Sequence[tuple[Span, str]] | tuple[Span, str] | None) -> Fix | None:
+def _fix(
+    title: str, path: str, safety: str, changes: Sequence[tuple[Span, str]] | tuple[Span, str] | None
+) -> Fix | None:
     if changes is None:
         return None
     pairs = [changes] if isinstance(changes, tuple) and len(changes) == 2 and isinstance(changes[1], str) else changes

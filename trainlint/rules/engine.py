@@ -65,9 +65,7 @@ class Analyser:
         self._base = (path, base.document, program)
         return program
 
-    def check(
-        self, path: str, document: Document, rules: Collection[Rule], base: Base | None = None
-    ) -> list[Finding]:
+    def check(self, path: str, document: Document, rules: Collection[Rule], base: Base | None = None) -> list[Finding]:
         """The findings of the rules: neither suppressed nor sorted. Paths are as given."""
         self.failures = []
         try:

@@ -19,7 +19,9 @@ _TOKEN = re.compile(
 _HEAD = re.compile(r"[ \t\f]*(@|[^\W\d]\w*)?")
 _NEWLINE = re.compile(r"\r\n|\r|\n")
 # keywords that begin a statement and cannot continue an expression
-_STARTERS = frozenset({"def", "class", "import", "from", "return", "with", "while", "try", "raise", "@", "assert", "del"})
+_STARTERS = frozenset(
+    {"def", "class", "import", "from", "return", "with", "while", "try", "raise", "@", "assert", "del"}
+)
 TAB = 8
 
 
