@@ -9,17 +9,18 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from trainlint.cli.formats import render
-from trainlint.cli.result import Result, Sources, fingerprints, shown_path
+from trainlint.cli.result import LEVELS, Result, Sources, fingerprints, shown_path
 from trainlint.project.config import Overrides
 from trainlint.project.errors import UsageError
 from trainlint.project.files import Found, discover, root_of
 from trainlint.project.pool import Plan, check_files
 from trainlint.project.report import FileReport, Fixed
 from trainlint.project.session import Session
-from trainlint.rules.finding import LEVELS, Finding
 
 if TYPE_CHECKING:
     import argparse
+
+    from trainlint.rules.finding import Finding
 
 OK, FINDINGS, USAGE, INTERNAL = 0, 1, 2, 3
 
@@ -132,7 +133,7 @@ class Check:
         for report in fixed.reports:
             self._complain_about(report)
         sys.stdout.write("".join(unified(change) for change in fixed.changes))
-        print(f"{fixed.count} fixes in {len(fixed.changes)} files would be applied.", file=sys.stderr)
+        print(f"{fixed.applied} fixes in {len(fixed.changes)} files would be applied.", file=sys.stderr)
         return USAGE if self.found.missing else FINDINGS if fixed.changes else OK
 
     def _report(self, session: Session, fixed: Fixed) -> int:
@@ -156,7 +157,7 @@ class Check:
         )
         self._print(result, to_stderr=self.stdin and options.fix)
         if written:
-            print(f"{fixed.count} fixes applied in {len(fixed.changes)} files.", file=sys.stderr)
+            print(f"{fixed.applied} fixes applied in {len(fixed.changes)} files.", file=sys.stderr)
         return self._exit_code(fixed.reports, shown)
 
     def _write_fixes(self, session: Session, fixed: Fixed) -> bool:
@@ -182,7 +183,7 @@ class Check:
             return findings
         from trainlint.cli.baseline import read_baseline, write_baseline
 
-        prints = fingerprints(Result(findings, findings, (), (), 0, 0.0, self.sources), findings)
+        prints = fingerprints(Result(findings, findings, sources=self.sources), findings)
         if options.write_baseline:
             write_baseline(options.write_baseline, prints)
             print(f"wrote {len(prints)} findings to {options.write_baseline}", file=sys.stderr)
@@ -218,10 +219,10 @@ class Check:
     def _exit_code(self, reports: Iterable[FileReport], shown: Sequence[Finding]) -> int:
         if self.found.missing:
             return USAGE
-        if any(report.internal for report in reports):
-            return INTERNAL
         if shown and not self.options.exit_zero:
             return FINDINGS
+        if any(report.internal for report in reports):
+            return INTERNAL
         return USAGE if any(report.error for report in reports) else OK
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from trainlint.rules.finding import LEVELS, Finding, Level
+if TYPE_CHECKING:
+    from trainlint.rules.finding import Finding
 
-_LINE_END = re.compile(r"\r\n|\r|\n")
+LEVELS = ("error", "warning", "info", "hint")
 
 
 class Sources:
@@ -28,12 +28,13 @@ class Sources:
         """A 1-based line without its end, "" where there is none."""
         key = (path, cell)
         if key not in self._lines:
-            self._lines[key] = _LINE_END.split(self._read(path, cell))
+            text = self._read(path, cell)
+            self._lines[key] = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
         lines = self._lines[key]
         return lines[line - 1] if 1 <= line <= len(lines) else ""
 
     def _read(self, path: str, cell: int | None) -> str:
-        from trainlint.project.notebooks import NotNotebook, read_notebook
+        from trainlint.project.notebooks import read_notebook
         from trainlint.project.source import UnreadableSource, decode
 
         try:
@@ -42,29 +43,35 @@ class Sources:
                 with open(path, "rb") as file:
                     text = decode(file.read()).text
             return text if cell is None else read_notebook(text).cells[cell].source
-        except (OSError, UnreadableSource, NotNotebook, IndexError):
+        except (OSError, UnreadableSource, IndexError):
             return ""
 
 
-@dataclass(slots=True)
 class Result:
     """`findings` are all of them, sorted; `shown` those at or above the wanted level. Paths are absolute."""
 
-    findings: Sequence[Finding]
-    shown: Sequence[Finding]
-    errors: Sequence[tuple[str, str]]
-    paths: Sequence[str]
-    skipped: int
-    seconds: float
-    sources: Sources = field(default_factory=Sources)
-    colour: bool = False
-
-    def count(self, level: Level) -> int:
-        return sum(finding.level == level for finding in self.findings)
+    def __init__(
+        self,
+        findings: Sequence[Finding],
+        shown: Sequence[Finding],
+        errors: Sequence[tuple[str, str]] = (),
+        paths: Sequence[str] = (),
+        skipped: int = 0,
+        seconds: float = 0.0,
+        sources: Sources | None = None,
+    ) -> None:
+        self.findings = findings
+        self.shown = shown
+        self.errors = errors
+        self.paths = paths
+        self.skipped = skipped
+        self.seconds = seconds
+        self.sources = sources or Sources()
+        self.colour = False
 
     @property
     def counts(self) -> dict[str, int]:
-        return {level: self.count(level) for level in LEVELS}
+        return {level: sum(finding.level == level for finding in self.findings) for level in LEVELS}
 
 
 def shown_path(path: str) -> str:

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from trainlint.project.git import Blobs, Commit, GitError, repository_of, resolve_rev
-from trainlint.project.notebooks import NotNotebook, join_cells, read_notebook
+from trainlint.project.notebooks import join_cells, read_notebook
 from trainlint.project.source import UnreadableSource, decode
 from trainlint.project.workspace import BaseWorkspace
 
@@ -84,5 +84,5 @@ class Bases:
         raw = blobs.read(path)
         try:
             return None if raw is None else Document(join_cells(read_notebook(decode(raw).text).cells).text)
-        except (NotNotebook, UnreadableSource):
+        except UnreadableSource:
             return None

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from trainlint.project.errors import ConfigError, UsageError
 
@@ -17,8 +15,8 @@ if TYPE_CHECKING:
 FILE_NAMES = ("trainlint.toml", "pyproject.toml")
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+# named tuples here and in the other modules of the command line: dataclasses would cost a third of its start-up time
+class Config(NamedTuple):
     """What a configuration file says; `path` is None where there is none.
 
     Patterns are relative to `folder`. Words of rules are known ones: the reader checked them.
@@ -29,9 +27,9 @@ class Config:
     select: tuple[str, ...] | None = None
     ignore: tuple[str, ...] = ()
     extend_select: tuple[str, ...] = ()
-    per_file_ignores: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    per_file_ignores: Mapping[str, tuple[str, ...]] = {}
     exclude: tuple[str, ...] = ()
-    levels: Mapping[str, str] = field(default_factory=dict)
+    levels: Mapping[str, str] = {}
     gpu: str | None = None
     gpu_memory: int | None = None
     world_size: int | None = None
@@ -39,17 +37,15 @@ class Config:
     torch_version: str | None = None
     frameworks: tuple[str, ...] = ()
     preview: bool = False
-    rules: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    rules: Mapping[str, Mapping[str, Any]] = {}
 
     def values(self) -> dict[str, Any]:
         """The keys as in the file that differ from the default."""
-        default = Config()
-        pairs = ((item.name, getattr(self, item.name)) for item in fields(self) if item.name not in ("path", "folder"))
-        return {name.replace("_", "-"): value for name, value in pairs if value != getattr(default, name)}
+        changed = {name: value for name, value in self._asdict().items() if value != self._field_defaults[name]}
+        return {name.replace("_", "-"): value for name, value in changed.items() if name not in ("path", "folder")}
 
 
-@dataclass(frozen=True, slots=True)
-class Overrides:
+class Overrides(NamedTuple):
     """What the command line (or an editor's settings) says; it wins over every configuration file."""
 
     config: str | None = None
@@ -64,11 +60,9 @@ class Overrides:
 
     def apply(self, config: Config) -> Config:
         """The configuration with the single values replaced; the selections are combined in `selection`."""
-        from dataclasses import replace
-
         names = ("gpu", "gpu_memory", "world_size", "diff_base")
         changed = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
-        return replace(config, preview=config.preview or self.preview, **changed)
+        return config._replace(preview=config.preview or self.preview, **changed)
 
 
 def find_config(folder: str) -> Config:
@@ -174,6 +168,8 @@ class _Reader:
             raise self.error(option, f"unknown option '{option}' of the rule {rule}: it has no options")
 
     def error(self, key: str, message: str) -> ConfigError:
+        import re
+
         match = re.search(rf"""^[ \t]*(?:\[.*)?["']?\b{re.escape(key)}\b["']?[ \t]*[]=.]""", self.text, re.MULTILINE)
         line = f":{self.text.count(chr(10), 0, match.start()) + 1}" if match else ""
         return ConfigError(f"{_shown(self.path)}{line}: {message}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -26,13 +25,13 @@ ALWAYS_EXCLUDED = frozenset(_TOOL_FOLDERS + _OUTPUT_FOLDERS)
 _ROOT_MARKERS = ("pyproject.toml", "trainlint.toml", ".git")
 
 
-@dataclass(slots=True)
 class Found:
-    """The files to check, absolute and sorted; paths that do not exist; folders without any file to check."""
+    """The `files` to check, absolute and sorted; `missing` paths; folders `empty` of files to check."""
 
-    files: list[str] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
-    empty: list[str] = field(default_factory=list)
+    def __init__(self, files: Iterable[str] = ()) -> None:
+        self.files = list(files)
+        self.missing: list[str] = []
+        self.empty: list[str] = []
 
 
 def root_of(path: str) -> str:

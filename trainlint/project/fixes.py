@@ -40,11 +40,11 @@ def fix(session: Session, reports: Iterable[FileReport], *, unsafe: bool) -> Fix
             session.put_text(path, text)
         for path in (touched | set(new_texts)) & set(by_path):
             by_path[path] = session.check(path)
-    changes = [
+    changes = tuple(
         Change(path, old, new)
         for path, old in sorted(before.items())
         if (new := session.workspace.overlay.text(path)) is not None and new != old
-    ]
+    )
     return Fixed(list(by_path.values()), changes, count)
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from trainlint.project import suppressions
+from trainlint.project.internal import describe
 from trainlint.project.notebooks import Joined
 from trainlint.project.report import FileReport
 from trainlint.project.selection import enabled_rules, with_levels
@@ -34,20 +35,25 @@ def judge(
     if is_python2(document.text, broken, count):
         return FileReport(path, error=f"does not parse as Python 3 ({_where(broken[0], joined)})", skipped=True)
     findings = analyser.check(path, document, enabled_rules(active), base)
+    failed = [(rule, describe(error)) for _, rule, error in analyser.failures]
+    if "analysis" in dict(failed):
+        return FileReport(path, error=dict(failed)["analysis"], skipped=True, internal=True)
     findings = suppressions.apply(
         path,
         document,
         findings,
         active,
         has_base=base is not None,
-        complete=not broken and not any(finding.code == "TR900" for finding in findings),
+        complete=not broken and not failed,
         cell_ends=() if joined is None else joined.last_lines(),
     )
     findings = with_levels((each for each in findings if each.code in active), config.levels)
     if joined is not None:
         findings = [in_cells(each, path, joined) for each in findings]
-    warning = f"{_where(broken[0], joined)} does not parse; the rest was checked" if broken else None
-    return FileReport(path, tuple(sorted(findings, key=lambda each: each.sort_key)), warning=warning)
+    warnings = [f"{_where(broken[0], joined)} does not parse; the rest was checked"] if broken else []
+    warnings += [f"the rule {rule} failed, its findings are missing: {message}" for rule, message in failed]
+    findings.sort(key=lambda each: each.sort_key)
+    return FileReport(path, tuple(findings), warning="; ".join(warnings) or None, internal=bool(failed))
 
 
 def _where(line: int, joined: Joined | None) -> str:

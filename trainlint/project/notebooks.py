@@ -9,12 +9,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from trainlint.project.magics import neutralise
+from trainlint.project.source import UnreadableSource
 from trainlint.text.place import Span
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
 
-class NotNotebook(Exception):
+class NotNotebook(UnreadableSource):
     """A file that is no notebook; the message says why."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from trainlint.project.config import Overrides
 from trainlint.project.report import FileReport, report_from_plain
@@ -14,8 +14,7 @@ from trainlint.project.session import Session
 _FILES_PER_JOB = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """What a process needs to make the same session."""
 
     roots: tuple[str, ...]

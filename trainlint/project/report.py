@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from trainlint.project.codec import from_plain, to_plain
-from trainlint.rules.finding import Finding
+if TYPE_CHECKING:
+    from trainlint.rules.finding import Finding
 
 
-@dataclass(frozen=True, slots=True)
-class FileReport:
+class FileReport(NamedTuple):
     """`error`: why the file could not be checked (`skipped`), or what went wrong inside (`internal`).
 
-    `warning`: a part of it could not be checked, the rest was. `path` is absolute.
+    `warning`: a part of it could not be checked, the rest was (`internal` where a rule failed). `path` is absolute.
     """
 
     path: str
@@ -24,18 +22,21 @@ class FileReport:
     internal: bool = False
 
     def plain(self) -> list[Any]:
+        from trainlint.project.codec import to_plain
+
         findings = [to_plain(finding) for finding in self.findings]
         return [self.path, findings, self.error, self.warning, self.skipped, self.internal]
 
 
 def report_from_plain(value: list[Any]) -> FileReport:
     """The report of `FileReport.plain`. Raises ValueError, TypeError or KeyError for anything else."""
+    from trainlint.project.codec import from_plain
+
     path, findings, error, warning, skipped, internal = value
     return FileReport(path, tuple(from_plain(each) for each in findings), error, warning, skipped, internal)
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """A changed file: its text on disk and the new one."""
 
     path: str
@@ -43,10 +44,9 @@ class Change:
     after: str
 
 
-@dataclass(slots=True)
-class Fixed:
+class Fixed(NamedTuple):
     """What fixing gave: the reports afterwards, the changed files, the number of fixes."""
 
     reports: list[FileReport]
-    changes: list[Change] = field(default_factory=list)
-    count: int = 0
+    changes: tuple[Change, ...] = ()
+    applied: int = 0

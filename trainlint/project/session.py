@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from trainlint.project.config import Overrides
 from trainlint.project.errors import ConfigError, UsageError
-from trainlint.project.internal import describe
-from trainlint.project.notebooks import Cell, Joined, NotNotebook, join_cells, read_notebook
 from trainlint.project.prefilter import may_concern
 from trainlint.project.report import FileReport
 from trainlint.project.settings import Settings
 from trainlint.project.source import UnreadableSource, decode
-from trainlint.project.workspace import FileWorkspace
 
 if TYPE_CHECKING:
     from trainlint.project.bases import Bases
     from trainlint.project.cache import Cache
+    from trainlint.project.notebooks import Cell, Joined
+    from trainlint.project.workspace import FileWorkspace
     from trainlint.rules.engine import Analyser, Base, Hover
     from trainlint.syntax.document import Document
-
-logger = logging.getLogger(__name__)
 
 MAX_BYTES = 20_000_000
 
@@ -51,7 +47,7 @@ class Session:
     ) -> None:
         self.roots = tuple(os.path.abspath(root) for root in roots)
         self.settings = Settings(overrides or Overrides())
-        self.workspace = FileWorkspace(self.roots)
+        self._workspace: FileWorkspace | None = None
         self._use_cache = use_cache
         self._cache: Cache | None = None
         self._analyser: Analyser | None = None
@@ -60,6 +56,15 @@ class Session:
         self._notebooks: dict[str, Joined] = {}
         if diff_base is not None:
             self.set_base(diff_base)
+
+    @property
+    def workspace(self) -> FileWorkspace:
+        """The files; made when it is first needed, for start-up counts."""
+        if self._workspace is None:
+            from trainlint.project.workspace import FileWorkspace
+
+            self._workspace = FileWorkspace(self.roots)
+        return self._workspace
 
     # files on disk
 
@@ -109,6 +114,8 @@ class Session:
 
     def open_notebook(self, path: str, cells: Sequence[Cell]) -> None:
         """The notebook is open with these cells; call it again after each change."""
+        from trainlint.project.notebooks import join_cells
+
         self._notebooks[path] = joined = join_cells(cells)
         self.open(path, joined.text)
 
@@ -195,7 +202,7 @@ class Session:
     # inside
 
     def _load(self, path: str) -> Loaded | FileReport:
-        laid = self.workspace.overlay.text(path)
+        laid = None if self._workspace is None else self._workspace.overlay.text(path)
         try:
             if laid is not None:
                 raw, text = laid.encode("utf-8", "surrogatepass"), laid
@@ -204,11 +211,13 @@ class Session:
                 text = decode(raw).text
             joined = None
             if path.endswith(".ipynb"):
+                from trainlint.project.notebooks import join_cells, read_notebook
+
                 joined = join_cells(read_notebook(text).cells)
                 text = joined.text
         except OSError as error:
             return FileReport(path, error=f"cannot be read: {error.strerror or error}", skipped=True)
-        except (UnreadableSource, NotNotebook) as error:
+        except UnreadableSource as error:
             return FileReport(path, error=str(error), skipped=True)
         if not may_concern(raw, notebook=joined is not None):
             return FileReport(path)
@@ -232,7 +241,11 @@ class Session:
         except RecursionError:
             return FileReport(path, error="is nested too deeply to be checked", skipped=True)
         except Exception as error:
-            logger.exception("%s: the analysis failed", path)
+            import logging
+
+            from trainlint.project.internal import describe
+
+            logging.getLogger(__name__).exception("%s: the analysis failed", path)
             return FileReport(path, error=describe(error), skipped=True, internal=True)
 
     def _base(self, path: str) -> Base | None:
@@ -245,6 +258,10 @@ class Session:
 
     def _ready_analyser(self) -> Analyser:
         if self._analyser is None:
+            import logging
+
+            # who wants to read the log adds a handler; without any, Python would print warnings and worse to stderr
+            logging.getLogger("trainlint").addHandler(logging.NullHandler())
             from trainlint.rules.engine import Analyser
 
             self._analyser = Analyser(self.workspace)

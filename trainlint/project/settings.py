@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from trainlint.project.config import Config, Overrides, check_words, find_config, read_config
@@ -71,8 +69,10 @@ class Settings:
 
     def stamp(self, path: str) -> str:
         """A text that differs where other settings hold."""
+        import json
+
         config = self.config(os.path.dirname(path))
-        return json.dumps([config.folder, config.values(), asdict(self.overrides)], sort_keys=True, default=str)
+        return json.dumps([config.folder, config.values(), self.overrides], sort_keys=True, default=str)
 
     def _matches(self, config: Config, patterns: tuple[str, ...], path: str) -> bool:
         from trainlint.project.files import gitignore_spec

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import codecs
-import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
-_COOKIE = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
-_BLANK = re.compile(rb"^[ \t\f]*(?:#[^\r\n]*)?$")
-_LINE_END = re.compile(rb"\r\n|\r|\n")
+_COOKIE = rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)"
+_BLANK = rb"^[ \t\f]*(?:#[^\r\n]*)?$"
+_LINE_END = rb"\r\n|\r|\n"
 
 
 class UnreadableSource(Exception):
     """A file that is no text in its encoding; the message is for a person."""
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """`text` is without the byte order mark and with the line ends of the file."""
 
     text: str
@@ -47,20 +45,23 @@ def decode(raw: bytes) -> Source:
     try:
         return Source(raw.decode(encoding), encoding, bom)
     except UnicodeDecodeError as error:
-        line = len(_LINE_END.findall(raw, 0, error.start)) + 1
+        line = raw.count(b"\n", 0, error.start) + 1
         raise UnreadableSource(f"is not valid {encoding} (byte {error.start}, line {line})") from error
     except UnicodeError as error:
         raise UnreadableSource(f"is not valid {encoding}") from error
 
 
 def _declared(raw: bytes) -> str | None:
-    lines = _LINE_END.split(raw[:400], 2)
-    for line in lines[:2]:
-        match = _COOKIE.match(line)
+    if b"coding" not in raw[:400]:
+        return None
+    import re
+
+    for line in re.split(_LINE_END, raw[:400], maxsplit=2)[:2]:
+        match = re.match(_COOKIE, line)
         if match:
             name = match[1].decode("ascii")
             return "utf-8" if re.fullmatch(r"utf[-_]?8(-.*)?", name, re.IGNORECASE) else name
-        if not _BLANK.match(line):
+        if not re.match(_BLANK, line):
             return None
     return None
 

@@ -4,29 +4,31 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from trainlint.project.files import root_of
 from trainlint.project.source import UnreadableSource, decode
 
 if TYPE_CHECKING:
+    from typing import Protocol
+
     from trainlint.analysis.workspace import ConfigNode
     from trainlint.project.git import Blobs
     from trainlint.syntax.document import Document
 
+    class Tree(Protocol):
+        """Where files come from. Paths are absolute."""
+
+        def is_file(self, path: str) -> bool: ...
+        def is_dir(self, path: str) -> bool: ...
+        def read(self, path: str) -> bytes | None: ...
+        def stamp(self, path: str) -> object:
+            """Something that changes when the file's content changes; None where there is no file."""
+            ...
+
+
 MAX_BYTES = 5_000_000
 MAX_DOCUMENTS = 500
-
-
-class Tree(Protocol):
-    """Where files come from. Paths are absolute."""
-
-    def is_file(self, path: str) -> bool: ...
-    def is_dir(self, path: str) -> bool: ...
-    def read(self, path: str) -> bytes | None: ...
-    def stamp(self, path: str) -> object:
-        """Something that changes when the file's content changes; None where there is no file."""
-        ...
 
 
 class DiskTree:
@@ -143,7 +145,8 @@ class Locator:
             if not self.tree.is_dir(folder):
                 return None
         last = os.path.join(folder, parts[-1]) if parts else folder
-        for path in (os.path.join(last, "__init__.py"), *([last + ".py"] if parts else ())):
+        candidates = [os.path.join(last, "__init__.py"), *([last + ".py"] if parts else [])]
+        for path in candidates:
             if self.tree.is_file(path):
                 return path
         return None

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from trainlint.cli.result import Result, place, shown_path
 from trainlint.cli.style import LEVEL_COLOURS, Style, blanks, harmless, one_line, width
-from trainlint.rules.finding import Finding, Related
-from trainlint.text.place import Span
+
+if TYPE_CHECKING:
+    from trainlint.rules.finding import Finding, Related
+    from trainlint.text.place import Span
 
 
 def render(result: Result) -> str:

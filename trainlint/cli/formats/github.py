@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from trainlint.cli.result import Result, shown_path
-from trainlint.rules.finding import Finding
+
+if TYPE_CHECKING:
+    from trainlint.rules.finding import Finding
 
 _COMMANDS = {"error": "error", "warning": "warning", "info": "notice", "hint": "notice"}
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trainlint.cli.result import Result, shown_path
-from trainlint.rules.finding import Finding
-from trainlint.text.place import Span
+
+if TYPE_CHECKING:
+    from trainlint.rules.finding import Finding
+    from trainlint.text.place import Span
 
 
 def render(result: Result) -> str:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
 
 from trainlint.cli.result import Result, shown_path
-from trainlint.rules.finding import Finding
+
+if TYPE_CHECKING:
+    from trainlint.rules.finding import Finding
 
 # characters that XML 1.0 cannot hold in any form
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
