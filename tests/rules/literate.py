@@ -106,11 +106,8 @@ def read_page(text: str) -> Page:
 
 def read_example(docstring: str, prelude: str) -> tuple[Case, ...]:
     """The code blocks of a rule's docstring as cases, under the prelude of its page."""
-    cases = []
-    for block in _blocks(docstring, sections=None):
-        if block.section == "Example" and block.language == "py":
-            cases.append(_case([replace(block, section="docstring")], prelude))
-    return tuple(cases)
+    blocks = (replace(b, section="docstring") for b in _blocks(docstring, sections=None) if b.section == "Example")
+    return tuple(_case(group, prelude) for group in _programs(blocks))
 
 
 def read_markers(text: str, path: str) -> tuple[str, tuple[Marker, ...]]:
