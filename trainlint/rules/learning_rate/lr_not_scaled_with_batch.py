@@ -15,7 +15,8 @@ from torch.utils.data import DataLoader
 
 def train(data, model, loss_fn):
     loader = DataLoader(data, batch_size=1024, shuffle=True)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)  # warning: [lr-not-scaled-with-batch] 0.1 for batch size 256
+    # lr 0.1 for batch size 256
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)  # warning: [lr-not-scaled-with-batch]
     for x, y in loader:
         optimizer.zero_grad()
         loss_fn(model(x), y).backward()
