@@ -1,0 +1,51 @@
+"""Editors for the tests: each is a real server process, ended after the test."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from editor import EDITORS, Editor
+
+StartEditor = Callable[..., Editor]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[StartEditor]:
+    """`start(name, **initialize parameters)` opens an editor on the test's folder."""
+    editors: list[Editor] = []
+
+    def begin(name: str, **options: object) -> Editor:
+        editors.append(Editor(name, options.pop("root", tmp_path), **options))
+        return editors[-1]
+
+    yield begin
+    for editor in editors:
+        editor.end()
+
+
+@pytest.fixture(params=EDITORS)
+def editor(request: pytest.FixtureRequest, start: StartEditor) -> Editor:
+    """The same test in every editor whose capabilities we captured."""
+    return start(request.param)
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Callable[[str, str], Path]:
+    """Write a file, commit it, and return its path."""
+
+    def commit(name: str, text: str) -> Path:
+        path = tmp_path / name
+        path.write_text(text)
+        about = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
+        for arguments in (["init", "-q"], ["add", "-A"], [*about, "commit", "-qm", "first"]):
+            subprocess.run(["git", *arguments], cwd=tmp_path, check=True, capture_output=True)
+        return path
+
+    return commit

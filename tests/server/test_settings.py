@@ -1,0 +1,94 @@
+"""Settings of the editor and configuration files of the workspace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from editor import Editor, codes, uri
+from scripts import BAD, SMALL
+
+from trainlint.server.settings import Settings, read_settings
+
+
+def test_initialization_options_choose_rules(start: Callable[..., Editor], tmp_path: Path) -> None:
+    editor = start("neovim-0.11", initializationOptions={"lint": {"select": ["LR004"]}})
+    document = editor.open(tmp_path / "bad.py", BAD)
+    assert codes(editor.diagnostics(document)) == {"LR004"}
+
+
+def test_settings_are_asked_for_and_followed(start: Callable[..., Editor], tmp_path: Path) -> None:
+    editor = start("vscode-1.139", settings={"lint": {"ignore": ["LR004"]}})
+    document = editor.open(tmp_path / "bad.py", BAD)
+    assert {"IM001", "LP001"} <= codes(editor.diagnostics(document, lambda found: "LR004" not in found))
+    assert "workspace/didChangeWatchedFiles" in editor.registered
+    editor.settings = {"lint": {"ignore": []}, "severity": {"LR004": "hint"}}
+    editor.notify("workspace/didChangeConfiguration", {"settings": None})
+    items = editor.diagnostics(document, lambda found: "LR004" in found)
+    assert [item["severity"] for item in items if item["code"] == "LR004"] == [4]
+    editor.settings = {"enable": False}
+    editor.notify("workspace/didChangeConfiguration", {"settings": None})
+    assert editor.diagnostics(document, lambda found: not found) == []
+
+
+def test_settings_are_pushed_by_editors_that_cannot_be_asked(start: Callable[..., Editor], tmp_path: Path) -> None:
+    editor = start("neovim-0.7")
+    document = editor.open(tmp_path / "small.py", SMALL)
+    assert editor.diagnostics(document, lambda found: "LR004" in found)
+    for settings, wanted in (({"lint": {"ignore": ["learning-rate"]}}, set()), ({"lint": {}}, {"LR004"})):
+        editor.notify("workspace/didChangeConfiguration", {"settings": {"trainlint": settings}})
+        assert codes(editor.diagnostics(document, lambda found, wanted=wanted: found == wanted)) == wanted
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        {"lint": {"select": "nonsense"}},
+        {"lint": 3},
+        {"enable": "yes"},
+        {"severity": ["LR004"]},
+        [],
+        5,
+        {"lint.select": 1},
+    ],
+)
+def test_nonsense_changes_nothing(nonsense: object, caplog: pytest.LogCaptureFixture) -> None:
+    assert read_settings({"trainlint": nonsense}) == Settings() or read_settings(nonsense) == Settings()
+    if isinstance(nonsense, dict) and nonsense != {"lint": 3}:
+        assert "ignored" in caplog.text
+
+
+def test_unknown_words_are_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    settings = read_settings({"lint": {"select": ["LR004", "LR9999"], "extendSelect": ["image"]}})
+    assert settings.select == ("LR004",)
+    assert settings.extend_select == ("image",)
+    assert "LR9999" in caplog.text
+
+
+def test_a_configuration_file_is_followed(start: Callable[..., Editor], tmp_path: Path) -> None:
+    editor = start("vscode-1.139")
+    document = editor.open(tmp_path / "small.py", SMALL)
+    assert codes(editor.diagnostics(document, lambda found: "LR004" in found)) == {"LR004"}
+    config = tmp_path / "trainlint.toml"
+    for text, wanted in (('ignore = ["LR004"]\n', set()), ('levels = {LR004 = "error"}\n', {"LR004"})):
+        config.write_text(text)
+        editor.notify("workspace/didChangeWatchedFiles", {"changes": [{"uri": uri(config), "type": 1}]})
+        items = editor.diagnostics(document, lambda found, wanted=wanted: found == wanted)
+        assert codes(items) == wanted
+    assert items[0]["severity"] == 1
+
+
+def test_a_broken_configuration_is_told_once(start: Callable[..., Editor], tmp_path: Path) -> None:
+    config = tmp_path / "trainlint.toml"
+    config.write_text('ignroe = ["LR004"]\n')
+    editor = start("neovim-0.7")
+    document = editor.open(tmp_path / "small.py", SMALL)
+    assert editor.until(lambda: editor.shown)
+    editor.replace(document, "0.5", "0.6")
+    assert editor.diagnostics(document) == []
+    assert len(editor.shown) == 1
+    assert "ignroe" in editor.shown[0]
+    config.write_text("")
+    editor.notify("textDocument/didSave", {"textDocument": {"uri": uri(config)}})
+    assert codes(editor.diagnostics(document, lambda found: "LR004" in found)) == {"LR004"}
