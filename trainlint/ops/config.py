@@ -135,7 +135,9 @@ def load_file(call: OpCall) -> Value | None:
     """A configuration file of the workspace that is opened by a literal name."""
     source = call.arg(0, "stream")
     name: Value | None = None
-    if (isinstance(source, Obj) and source.kind == "file") or (isinstance(source, Obj) and source.name.endswith("read")):
+    if (isinstance(source, Obj) and source.kind == "file") or (
+        isinstance(source, Obj) and source.name.endswith("read")
+    ):
         name = source.arg(0, "file")
     return read(call, name)
 

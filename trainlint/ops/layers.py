@@ -23,7 +23,36 @@ def any_module(call: OpCall) -> Value | None:
         # DataParallel and its kin: the wrapped model runs
         with_inner = invoke(call.run, call.scope, inner, call.args, call.kwargs, call.node)
         return with_inner
+    if isinstance(call.receiver, Obj):
+        image_model(call, call.receiver)
     return Array(grad=call.run.grad, likely=likely(call), device=device_of(call))
+
+
+def image_model(call: OpCall, model: Obj) -> None:
+    """A torchvision or timm model takes three channels first; with pretrained weights it means RGB."""
+    array = first_array(call)
+    if array is None or not model.name.startswith(("torchvision.models.", "timm.create_model", "timm.models.")):
+        return
+    short = model.name.rpartition(".")[2]
+    wants = {"layout": "CHW"}
+    first = {"conv1", "features", "stem", "patch_embed", "conv_stem", "Conv2d_1a_3x3"}
+    if not first & model.attrs.keys() and "in_chans" not in model.kwargs and not short.startswith("create"):
+        wants["channels"] = "3"
+    if pretrained(model):
+        wants["colour"] = "RGB"
+    sink = f"`{short}`" + (" with pretrained weights" if "colour" in wants else "")
+    use(call, array, sink, wants)
+
+
+def pretrained(model: Obj) -> bool:
+    """Does the model certainly come with weights?"""
+    for name in ("weights", "pretrained"):
+        value = model.kwargs.get(name)
+        if isinstance(value, Const) and not value.default:
+            return bool(value.value)
+        if value is not None:
+            return type(value).__name__ == "Ext"
+    return False
 
 
 def likely(call: OpCall) -> bool:

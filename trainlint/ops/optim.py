@@ -18,7 +18,25 @@ for _name in ("SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta", "Adamax"
 
 # keyword of the learning rate → its position in the constructor; torch.optim puts it right after the parameters
 ADAM = frozenset(
-    ["Adam", "AdamW", "Adamax", "NAdam", "RAdam", "SparseAdam", "FusedAdam", "DeepSpeedCPUAdam", "Adam8bit", "AdamW8bit", "PagedAdamW", "PagedAdamW8bit", "AdamP", "FusedLAMB", "Lamb", "Lion", "AdaBound"]
+    [
+        "Adam",
+        "AdamW",
+        "Adamax",
+        "NAdam",
+        "RAdam",
+        "SparseAdam",
+        "FusedAdam",
+        "DeepSpeedCPUAdam",
+        "Adam8bit",
+        "AdamW8bit",
+        "PagedAdamW",
+        "PagedAdamW8bit",
+        "AdamP",
+        "FusedLAMB",
+        "Lamb",
+        "Lion",
+        "AdaBound",
+    ]
 )
 SGD = frozenset({"SGD", "ASGD", "FusedSGD", "SGDP", "SGD8bit"})
 

@@ -155,7 +155,38 @@ def any_transform(call: OpCall) -> Value | None:
 
 
 KEEPING = frozenset(
-    ["Resize", "CenterCrop", "RandomCrop", "RandomResizedCrop", "RandomHorizontalFlip", "RandomVerticalFlip", "RandomRotation", "ColorJitter", "RandomAffine", "Pad", "RandomErasing", "RandomPerspective", "GaussianBlur", "RandomInvert", "RandomPosterize", "RandomSolarize", "RandomAdjustSharpness", "RandomAutocontrast", "RandomEqualize", "AutoAugment", "RandAugment", "TrivialAugmentWide", "AugMix", "RandomApply", "RandomChoice", "RandomOrder", "Identity", "ElasticTransform", "Scale", "RandomSizedCrop"]
+    [
+        "Resize",
+        "CenterCrop",
+        "RandomCrop",
+        "RandomResizedCrop",
+        "RandomHorizontalFlip",
+        "RandomVerticalFlip",
+        "RandomRotation",
+        "ColorJitter",
+        "RandomAffine",
+        "Pad",
+        "RandomErasing",
+        "RandomPerspective",
+        "GaussianBlur",
+        "RandomInvert",
+        "RandomPosterize",
+        "RandomSolarize",
+        "RandomAdjustSharpness",
+        "RandomAutocontrast",
+        "RandomEqualize",
+        "AutoAugment",
+        "RandAugment",
+        "TrivialAugmentWide",
+        "AugMix",
+        "RandomApply",
+        "RandomChoice",
+        "RandomOrder",
+        "Identity",
+        "ElasticTransform",
+        "Scale",
+        "RandomSizedCrop",
+    ]
 )
 
 
@@ -166,19 +197,6 @@ def convert_dtype(call: OpCall) -> Value | None:
         return None
     scaled = call.name.endswith("ConvertImageDtype") or known(obj.kwargs.get("scale")) is True
     return image.but(range="unit" if scaled and image.range == "255" else image.range)
-
-
-def pretrained(obj: Obj) -> bool | None:
-    """Does the model come with weights? None where that is not known."""
-    for name in ("weights", "pretrained"):
-        value = obj.kwargs.get(name)
-        if value is None and name == "pretrained" and obj.args and isinstance(obj.args[0], Const):
-            value = obj.args[0]
-        if value is not None:
-            if isinstance(value, Const):
-                return None if value.default else bool(value.value)
-            return True if type(value).__name__ == "Ext" else None
-    return False
 
 
 @op("torchvision.*")

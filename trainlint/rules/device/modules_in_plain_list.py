@@ -1,0 +1,98 @@
+"""Layers kept in a plain list or dict are not part of the module.
+
+## What it does
+Reports `self.x = [nn.Linear(…), …]` (or a dict) in a module, also where it is filled in a loop.
+
+## Why it matters
+`parameters()`, `.to()`, `state_dict()` and `train()` do not see the layers: they are never trained, moved or saved.
+
+## Example
+```py
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = [nn.Linear(8, 8) for _ in range(4)]  # error: [modules-in-plain-list]
+```
+Use instead: `nn.ModuleList` or `nn.ModuleDict`.
+
+## When it stays silent
+Layers that are registered elsewhere too (`add_module`, `nn.Sequential(*self.layers)`, another attribute); empty
+containers; objects that are not modules.
+"""
+
+from trainlint.rules.api import (
+    Class,
+    Instance,
+    Mapping,
+    ModuleClass,
+    Seq,
+    at,
+    element,
+    finding,
+    ir,
+    is_module,
+    rule,
+    source,
+    wrap,
+)
+
+
+@rule("modules-in-plain-list", code="DV004", family="device", level="error", since="0.1")
+def check(fact: ModuleClass):
+    cls = fact.cls
+    if not isinstance(cls, Class) or not isinstance(cls.default_instance, Instance):
+        return
+    for name, value in cls.default_instance.attrs.items():
+        container = "ModuleList" if isinstance(value, Seq) and value.kind == "list" else "ModuleDict"
+        if not isinstance(value, (Seq, Mapping)) or not holds_modules(value):
+            continue
+        place = written(cls.node, name)
+        if place is None or elsewhere(cls.node, name):
+            continue
+        fix = (
+            wrap(f"use `nn.{container}`", at(fact.file, place.value), f"nn.{container}(", ")") if has_nn(fact) else None
+        )
+        text = "layers in the plain container `self.{name}` are not registered: they are not trained, moved or saved"
+        yield finding(at(fact.file, place), text, name=name, fix=fix)
+
+
+def holds_modules(value: Seq | Mapping) -> bool:
+    if isinstance(value, Seq):
+        return value.kind == "list" and value.items != [] and is_module(element(value))
+    return bool(value.items) and all(is_module(v) for v in value.items.values())
+
+
+def written(node: ir.ClassDef, name: str) -> ir.Assign | None:
+    """The assignment of a display or comprehension to the attribute in `__init__`."""
+    for method in node.body:
+        if isinstance(method, ir.FunctionDef) and method.name == "__init__":
+            for stmt in method.body:
+                target = stmt.targets[0] if isinstance(stmt, ir.Assign) else None
+                if (
+                    isinstance(target, ir.Attr)
+                    and target.name == name
+                    and isinstance(stmt.value, (ir.Sequence, ir.Comp, ir.Dict))
+                ):
+                    return stmt
+    return None
+
+
+def elsewhere(node: ir.ClassDef, name: str) -> bool:
+    """Is the container given to something in the class that may register or train what it holds?"""
+    text = "".join(source(m) if not isinstance(m, ir.FunctionDef) else "" for m in node.body)
+    for method in node.body:
+        if isinstance(method, ir.FunctionDef):
+            for stmt in method.body:
+                words = source(stmt)
+                if f"self.{name}" in words and any(
+                    w in words
+                    for w in ("add_module", "ModuleList(", "Sequential(", "parameters", "setattr", "register")
+                ):
+                    return True
+    return "parameters" in text
+
+
+def has_nn(fact: ModuleClass) -> bool:
+    return getattr(fact.file.scope.names.get("nn"), "name", "") == "torch.nn"

@@ -1,0 +1,48 @@
+"""The axes of an image end in the wrong order.
+
+## What it does
+Reports a permutation of an HWC image that exchanges height and width (`permute(2, 1, 0)`, `transpose(0, 2)`), one that
+moves the axes of a CHW image back to where they were not, and `ToTensor` on an array that is CHW already.
+
+## Why it matters
+The channels are in front as they should be, but every image is mirrored along its diagonal: square images train on
+without an error.
+
+## Example
+```py
+import cv2
+import torch
+
+image = torch.from_numpy(cv2.imread("cat.jpg")).permute(2, 1, 0)  # error: [layout-converted-twice]
+```
+Use instead: `.permute(2, 0, 1)`.
+
+## When it stays silent
+Layouts that are not proved; results in an order that some library uses (HWC, CHW and their batches).
+"""
+
+from trainlint.rules.api import AxisChange, at, finding, ir, path_of, replace, rule, source
+
+SWAPPED = {"CWH": ("CHW", "2, 0, 1"), "NCWH": ("NCHW", "0, 3, 1, 2"), "WHC": ("HWC", "1, 2, 0")}
+
+
+@rule("layout-converted-twice", code="IM005", family="image", level="error", since="0.1")
+def check(change: AxisChange):
+    if change.after not in SWAPPED or change.before not in ("HWC", "NHWC", "CHW"):
+        return
+    meant, order = SWAPPED[change.after]
+    fix = None
+    func = change.node.func
+    if (
+        isinstance(func, ir.Attr)
+        and change.op in ("permute", "transpose")
+        and len(order.split(",")) == len(change.before)
+    ):
+        method = "permute" if getattr(change.value, "lib", "") == "torch" else "transpose"
+        text = f"{source(func.value)}.{method}({order})"
+        fix = replace(
+            f"keep height and width: `.{method}({order})`", at(change.file, change.node), text, safety="unsafe"
+        )
+    text = "`{op}` turns {before} into {after}: height and width are exchanged, {meant} is meant"
+    values = {"op": change.op, "before": change.before, "after": change.after, "meant": meant}
+    yield finding(change, text, because=path_of(change.value), fix=fix, **values)
