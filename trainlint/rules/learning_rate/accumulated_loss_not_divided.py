@@ -30,6 +30,9 @@ that steps in every iteration.
 
 from trainlint.rules.api import Because, Event, TrainLoop, at, finding, ir, known, rule, same_thing, source, wrap
 
+# a parameter of such a name is a loss function: it takes outputs and targets and knows nothing of accumulation
+LOSS_NAMES = ("criterion", "loss_fn", "loss_func", "loss_function")
+
 
 @rule("accumulated-loss-not-divided", code="LR003", family="learning-rate", level="warning", since="0.1")
 def check(loop: TrainLoop):
@@ -123,6 +126,6 @@ def summed(loop: TrainLoop) -> bool:
 
 
 def hidden(loop: TrainLoop, back: Event) -> bool:
-    """Is the loss made by a call that is not resolved (it may divide)?"""
-    makers = {id(e.node) for e in loop.of("loss")}
-    return not makers
+    """Is the loss made by a call that is not resolved and is not a loss function by its name (it may divide)?"""
+    makers = loop.of("loss")
+    return not makers and not any(e.name.rpartition(".")[2] in LOSS_NAMES for e in loop.of("unknown_call"))

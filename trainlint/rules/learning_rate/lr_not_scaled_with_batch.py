@@ -47,7 +47,7 @@ from trainlint.rules.api import (
 @rule("lr-not-scaled-with-batch", code="LR001", family="learning-rate", level="warning", since="0.1")
 def check(program: WholeProgram):
     for fact in program.facts:
-        if isinstance(fact, BaseChange):
+        if isinstance(fact, BaseChange) and not made_up_by_accumulation(fact):
             yield changed(fact)
         elif isinstance(fact, StatedReference):
             yield stated(fact)
@@ -57,6 +57,13 @@ def changed(fact: BaseChange):
     old, new, lr = fact.old_batch, fact.new_batch, number(fact.lr)
     words = "batch size {old} → {new} since {label}, lr {lr} unchanged" + default_words(fact.lr, fact.batch_value)
     return report(fact, words, old, new, lr, fact.batch_value, label=fact.label)
+
+
+def made_up_by_accumulation(fact: BaseChange) -> bool:
+    """Is the old batch now the sum of several smaller ones?"""
+    steps = [(loop, e) for loop in fact.loader.loops for e in loop.of("step")]
+    periods = [number(cond.period) for loop, e in steps for cond in e.conds_in(loop.loop) if cond.period is not None]
+    return any(period is not None and period * fact.new_batch == fact.old_batch for period in periods)
 
 
 def stated(fact: StatedReference):
