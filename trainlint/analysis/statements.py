@@ -157,7 +157,8 @@ def _function(run: Run, scope: Scope, stmt: ir.FunctionDef) -> bool:
             evaluate(run, scope, decorator)
     func = Func(stmt, scope, scope.file)
     scope.bind(stmt.name, func)
-    if not run.muted:
+    # methods are entries of their class, with an object to run on
+    if not run.muted and scope.kind != "class":
         run.program.defined.append(func)
     return False
 
