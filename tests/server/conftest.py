@@ -12,6 +12,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from editor import EDITORS, Editor
+from scripts import COMMITTED
 
 StartEditor = Callable[..., Editor]
 
@@ -34,6 +35,12 @@ def start(tmp_path: Path) -> Iterator[StartEditor]:
 def editor(request: pytest.FixtureRequest, start: StartEditor) -> Editor:
     """The same test in every editor whose capabilities we captured."""
     return start(request.param)
+
+
+@pytest.fixture
+def committed(repository: Callable[[str, str], Path]) -> Path:
+    """A repository whose last commit trains with batch 32 and learning rate 0.1; ask for it before an editor."""
+    return repository("train.py", COMMITTED)
 
 
 @pytest.fixture

@@ -157,7 +157,7 @@ class Editor:
 
     def wait(self, number: int, seconds: float = 30) -> Any:
         if not self.until(lambda: number in self.answers, seconds):
-            raise TimeoutError(f"no answer; the log says: {self.log_text()[-2000:]}")
+            raise TimeoutError(f"no answer (exit code {self.process.poll()}); the log: {self.log_text()[-2000:]}")
         answer = self.answers.pop(number)
         if "error" in answer:
             raise RpcError(answer["error"])

@@ -85,11 +85,9 @@ def test_no_action_where_nothing_is_found(editor: Editor, tmp_path: Path) -> Non
     assert editor.actions(document, whole(document), ["refactor"]) == []
 
 
-def test_the_learning_rate_follows_the_batch_by_one_key(
-    start: Callable[..., Editor], repository: Callable[[str, str], Path]
-) -> None:
+def test_the_learning_rate_follows_the_batch_by_one_key(committed: Path, start: Callable[..., Editor]) -> None:
     editor = start("neovim-0.11")
-    document = editor.open(repository("train.py", COMMITTED), COMMITTED)
+    document = editor.open(committed, COMMITTED)
     editor.replace(document, "batch_size = 32", "batch_size = 256")
     actions = editor.actions(document, item_of(editor, document, "LR001")["range"], ["quickfix"])
     texts = [document.applied(edits_of(action)[document.uri]) for action in actions]

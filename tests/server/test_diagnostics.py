@@ -128,9 +128,8 @@ def test_related_places_only_where_the_editor_shows_them(editor: Editor, tmp_pat
         assert {place["uri"] for place in places} == {document.uri}
 
 
-def test_lr001_compares_with_head_while_typing(editor: Editor, repository: Callable[[str, str], Path]) -> None:
-    path = repository("train.py", COMMITTED)
-    document = editor.open(path, COMMITTED)
+def test_lr001_compares_with_head_while_typing(committed: Path, editor: Editor) -> None:
+    document = editor.open(committed, COMMITTED)
     assert "LR001" not in codes(editor.diagnostics(document))
     editor.replace(document, "batch_size = 32", "batch_size = 256")
     items = editor.diagnostics(document, lambda found: "LR001" in found)
@@ -141,14 +140,15 @@ def test_lr001_compares_with_head_while_typing(editor: Editor, repository: Calla
     assert "LR001" not in codes(editor.diagnostics(document, lambda found: "LR001" not in found))
 
 
-def test_lr001_follows_a_new_commit(start: Callable[..., Editor], repository: Callable[[str, str], Path]) -> None:
-    path = repository("train.py", COMMITTED)
+def test_lr001_follows_a_new_commit(
+    committed: Path, start: Callable[..., Editor], repository: Callable[[str, str], Path]
+) -> None:
     editor = start("vscode-1.139")
     changed = COMMITTED.replace("batch_size = 32", "batch_size = 256")
-    document = editor.open(path, changed)
+    document = editor.open(committed, changed)
     assert "LR001" in codes(editor.diagnostics(document, lambda found: "LR001" in found))
     repository("train.py", changed)
-    head = uri(path.parent / ".git" / "HEAD")
+    head = uri(committed.parent / ".git" / "HEAD")
     editor.notify("workspace/didChangeWatchedFiles", {"changes": [{"uri": head, "type": 2}]})
     assert "LR001" not in codes(editor.diagnostics(document, lambda found: "LR001" not in found))
     assert editor.until(lambda: "workspace/diagnostic/refresh" in editor.asked)

@@ -35,9 +35,10 @@ class GitBase:
         answered = self._answered
 
         def probe() -> None:
-            worth = sum(_readable(root) for root in roots) > 0
+            for root in roots:
+                _read_once(root)
             try:
-                loop.call_soon_threadsafe(self._ready, answered, worth)
+                loop.call_soon_threadsafe(self._ready, answered)
             except RuntimeError:
                 logger.debug("the event loop ended before git answered")
 
@@ -59,18 +60,17 @@ class GitBase:
             except (asyncio.TimeoutError, TimeoutError):
                 logger.info("git takes longer; findings are shown without a base for now")
 
-    def _ready(self, answered: asyncio.Event, worth: bool) -> None:
+    def _ready(self, answered: asyncio.Event) -> None:
         if answered is not self._answered:
             return
         answered.set()
-        if worth:
-            self._worker.post(lambda session: session.set_base(REVISION))
-            if time.monotonic() - self._asked > GRACE:
-                self._late()
+        self._worker.post(lambda session: session.set_base(REVISION))
+        if time.monotonic() - self._asked > GRACE:
+            self._late()
 
 
-def _readable(root: str) -> bool:
-    """Does git know the revision for this folder? Reads its file list too, which warms the disk for the session."""
+def _read_once(root: str) -> None:
+    """Let git resolve the revision and list its files, so that the disk is warm for the session, or hang here."""
     from trainlint.project.git import Blobs, GitError, resolve_rev
 
     try:
@@ -78,5 +78,3 @@ def _readable(root: str) -> bool:
             blobs.is_file(os.path.join(root, "train.py"))
     except (GitError, OSError) as error:
         logger.info("no base to compare with: %s", error)
-        return False
-    return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import queue
+import sys
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
+
+# The parser recurses on the native stack: thousands of open brackets overflow the usual 8 MiB and end the process.
+# Only address space is reserved, except on Windows.
+_STACK = (64 if sys.platform == "win32" or sys.maxsize < 2**32 else 512) * 1024 * 1024
 
 
 class Worker:
@@ -27,7 +32,9 @@ class Worker:
         self._make = make
         self._session: Session | None = None
         self._jobs: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        before = threading.stack_size(_STACK)
         threading.Thread(target=self._loop, name="trainlint-analysis", daemon=True).start()
+        threading.stack_size(before)
 
     def post(self, change: Callable[[Session], None]) -> None:
         """Do something to the session later; a failure is logged and costs nothing else."""
