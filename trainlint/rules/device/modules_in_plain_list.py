@@ -79,19 +79,31 @@ def written(node: ir.ClassDef, name: str) -> ir.Assign | None:
     return None
 
 
+REGISTERS = ("add_module", "ModuleList(", "Sequential(", "parameters", "setattr", "register")
+
+
 def elsewhere(node: ir.ClassDef, name: str) -> bool:
     """Is the container given to something in the class that may register or train what it holds?"""
-    text = "".join(source(m) if not isinstance(m, ir.FunctionDef) else "" for m in node.body)
-    for method in node.body:
-        if isinstance(method, ir.FunctionDef):
-            for stmt in method.body:
-                words = source(stmt)
-                if f"self.{name}" in words and any(
-                    w in words
-                    for w in ("add_module", "ModuleList(", "Sequential(", "parameters", "setattr", "register")
-                ):
-                    return True
-    return "parameters" in text
+    for member in node.body:
+        if not isinstance(member, ir.FunctionDef):
+            continue
+        if member.name == "parameters":
+            return True
+        for stmt in member.body:
+            words = "\n".join(texts([stmt]))
+            if f"self.{name}" in words and any(word in words for word in REGISTERS):
+                return True
+    return False
+
+
+def texts(block: list[ir.Stmt]) -> list[str]:
+    """The source of every statement, those inside compound statements too."""
+    result = []
+    for stmt in block:
+        result.append(source(stmt))
+        for inner in (getattr(stmt, "body", None), getattr(stmt, "orelse", None)):
+            result += texts(inner) if isinstance(inner, list) else []
+    return result
 
 
 def has_nn(fact: ModuleClass) -> bool:

@@ -21,14 +21,19 @@ Use instead: cross-entropy on the scores.
 Metrics that are not losses of torch; values not proved to be indices; losses under `no_grad`.
 """
 
-from trainlint.rules.api import Array, Because, Loss, finding, rule
+from trainlint.rules.api import Array, Because, Loss, WholeProgram, finding, rule
 
 
 @rule("argmax-in-loss", code="LS009", family="loss", level="error", since="0.1")
-def check(loss: Loss):
-    value = loss.input
-    if not isinstance(value, Array) or value.range != "index" or getattr(loss.result, "grad", None) is False:
-        return
-    because = [Because(value.via, "the indices are taken here")] if value.via is not None else []
-    text = "the loss is computed on class indices: no gradient passes through `argmax`"
-    yield finding(loss, text, because=because, likely=value.likely)
+def check(program: WholeProgram):
+    # under no_grad the loss is only measured
+    trained = {id(event.node) for trace in program.traces for event in trace.of("loss") if event.grad}
+    for loss in program.facts:
+        if not isinstance(loss, Loss) or id(loss.node) not in trained:
+            continue
+        value = loss.input
+        if not isinstance(value, Array) or value.range != "index":
+            continue
+        because = [Because(value.via, "the indices are taken here")] if value.via is not None else []
+        text = "the loss is computed on class indices: no gradient passes through `argmax`"
+        yield finding(loss, text, because=because, likely=value.likely)
