@@ -56,8 +56,10 @@ def call_unknown(
     """A call of something that is not known: an event that closed-world rules look at, and an Unknown result."""
     name = callee.name if isinstance(callee, Unknown) else ""
     assumed = run.program.assumed_model(run, scope, callee, args, kwargs)
-    run.event("unknown_call", node, scope, callee, None, (*args, *kwargs.values()), name)
-    if assumed is not None:
+    if assumed is None:
+        run.event("unknown_call", node, scope, callee, None, (*args, *kwargs.values()), name)
+    else:
+        run.event("forward", node, scope, callee, None, (*args, *kwargs.values()), "assumed")
         with run.silent():
             result = call_instance(run, scope, assumed, args, kwargs, node)
         return result.but(likely=True) if isinstance(result, Array) else result

@@ -126,5 +126,7 @@ def decorator_context(run: Run, func: Func) -> None:
             continue
         with run.silent():
             value = evaluate(run, func.scope, node)
-        if (isinstance(value, Ext) and value.name in ("torch.no_grad", "torch.inference_mode")) or not isinstance(value, Ext):
+        if (isinstance(value, Ext) and value.name in ("torch.no_grad", "torch.inference_mode")) or not isinstance(
+            value, Ext
+        ):
             run.grad = False

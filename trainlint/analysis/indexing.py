@@ -135,6 +135,7 @@ def set_item(run: Run, scope: Scope, target: ir.Subscript, value: Value) -> None
             holder.items[key.value] = value if old is None or not run.conds else join(old, value)
         else:
             holder.open = True
+            holder.rest = value if holder.rest is None else join(holder.rest, value)
             holder.items = {k: join(v, value) for k, v in holder.items.items()}
     elif isinstance(holder, Seq):
         if holder.items is not None and isinstance(key, Const) and isinstance(key.value, int):

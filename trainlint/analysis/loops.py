@@ -35,6 +35,7 @@ def derive(program: Program) -> None:
     give_roles(program)
     for cls in program.classes:
         if cls.file is program.file and cls.extends(*MODULE_BASES):
+            program.ensure_instance(cls)
             program.facts.append(ModuleClass(cls, cls.file, cls.node))
     program.facts.append(WholeProgram(program.file, program.facts, program.traces))
 

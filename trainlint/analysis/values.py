@@ -159,13 +159,14 @@ class Seq(Value):
 
 
 class Mapping(Value):
-    """A dict with known keys; `open` where other keys may exist."""
+    """A dict with known keys; `open` where other keys may exist: `rest` covers what was stored under them."""
 
-    __slots__ = ("items", "open")
+    __slots__ = ("items", "open", "rest")
 
     def __init__(self, items: dict[Any, Value], open: bool = False, origin: Step | None = None) -> None:
         self.items = items
         self.open = open
+        self.rest: Value | None = None
         self.origin = origin
 
     def __repr__(self) -> str:

@@ -155,10 +155,10 @@ class Blobs:
     def _key(self, path: str) -> str:
         folder, name = os.path.split(path)
         try:
-            relative = os.path.relpath(os.path.realpath(folder), self._top)
+            relative = os.path.relpath(os.path.join(os.path.realpath(folder), name), self._top)
         except ValueError:  # another drive
             return ""
-        return os.path.normpath(os.path.join(relative, name)).replace(os.sep, "/")
+        return relative.replace(os.sep, "/")
 
     def _listing(self) -> dict[str, str]:
         if self._ids is None:

@@ -41,10 +41,8 @@ class Joined:
             text = neutralise(cell.source)
             self._indices.append(index)
             self._starts.append(line)
-            if not text.endswith(("\n", "\r")):
-                text += "\n"
-            elif cell.source:
-                text += "\n"  # the last, empty line of the cell is a line of its own
+            # an end of its own also after a last, empty line; "\r" and "\n" together would be one line end
+            text += "\r" if text.endswith("\r") else "\n"
             parts.append(text)
             line += len(_LINE_END.findall(text))
         self.text = "".join(parts)

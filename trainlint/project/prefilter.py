@@ -21,7 +21,7 @@ def may_concern(raw: bytes, *, notebook: bool = False) -> bool:
 
     names = b"|".join(present)
     if notebook:
-        pattern = rb"\b(?:from[ \t]+(?:%b)\b|import[ \t][^\"\\\r\n#]*?\b(?:%b)\b)"
+        pattern = rb"(?:\b|\\[nrt])(?:from[ \t]+(?:%b)\b|import[ \t][^\"\\\r\n#]*?\b(?:%b)\b)"
     else:
         pattern = rb"(?:^|[\r;:])[ \t\f]*(?:from[ \t]+(?:%b)\b|import[ \t][^\r\n#]*?\b(?:%b)\b)"
     return re.search(pattern % (names, names), raw, re.MULTILINE) is not None

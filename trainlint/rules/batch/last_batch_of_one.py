@@ -52,6 +52,9 @@ def check(program: WholeProgram):
             if loader.drop_last is None
             else None
         )
-        text = "{length} samples in batches of {batch} leave a last batch of one: BatchNorm cannot normalise it in train mode"
+        text = (
+            "{length} samples in batches of {batch} leave a last batch of one: "
+            "BatchNorm cannot normalise it in train mode"
+        )
         default = by_default(loader.length, loader.batch_size)
         yield finding(loader, text, length=int(length), batch=int(batch), fix=fix, default=default)

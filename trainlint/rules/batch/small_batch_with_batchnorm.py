@@ -47,6 +47,6 @@ def check(program: WholeProgram):
         batch = number(loader.batch_size) if isinstance(loader, DataLoader) and loader.loops else None
         if batch is not None and 2 <= batch < 8:
             default = by_default(loader.batch_size)
-            because = [b for b in origin_of(loader.batch_size, "the batch size comes from here")]
+            because = origin_of(loader.batch_size, "the batch size comes from here")
             text = "batch size {batch} is small for BatchNorm: its statistics come from {batch} samples"
             yield finding(loader, text, batch=int(batch), default=default, because=because)

@@ -61,7 +61,8 @@ def check(fact: ModuleClass):
 def holds_modules(value: Seq | Mapping) -> bool:
     if isinstance(value, Seq):
         return value.kind == "list" and value.items != [] and is_module(element(value))
-    return bool(value.items) and all(is_module(v) for v in value.items.values())
+    parts = [*value.items.values(), *([value.rest] if value.rest is not None else [])]
+    return bool(parts) and all(is_module(v) for v in parts)
 
 
 def written(node: ir.ClassDef, name: str) -> ir.Assign | None:

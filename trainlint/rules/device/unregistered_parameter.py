@@ -1,7 +1,8 @@
 """A tensor attribute of a module is not registered: it stays behind when the module moves.
 
 ## What it does
-Reports `self.x = torch.tensor(…)` (zeros, ones, …) in a module's `__init__` that `forward` uses in arithmetic with its input.
+Reports `self.x = torch.tensor(…)` (zeros, ones, …) in a module's `__init__` that `forward` uses in arithmetic with its
+input.
 
 ## Why it matters
 `.to(device)`, `.cuda()`, `.half()` and `state_dict()` skip plain attributes: on a GPU the sum of both raises.
@@ -24,7 +25,8 @@ net = Normalize().cuda()
 Use instead: `self.register_buffer("mean", …)`, or `nn.Parameter` where it is trained.
 
 ## When it stays silent
-Modules that are never moved in the file; attributes that are moved by hand or created on a device; `nn.Parameter`, buffers; 0-d constants.
+Modules that are never moved in the file; attributes that are moved by hand or created on a device; `nn.Parameter` and
+buffers.
 """
 
 from trainlint.rules.api import Array, Class, Instance, ModuleClass, at, finding, ir, rule, source

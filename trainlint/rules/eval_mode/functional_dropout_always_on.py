@@ -23,11 +23,16 @@ Use instead: `F.dropout(x, 0.5, training=self.training)`, or `nn.Dropout`.
 
 from trainlint.rules.api import Call, Class, finding, insert_argument, rule
 
+DROPOUTS = (
+    "torch.nn.functional.dropout",
+    "torch.nn.functional.dropout2d",
+    "torch.nn.functional.dropout3d",
+)
 BASES = ("torch.nn.Module", "lightning.LightningModule")
 
 
 @rule("functional-dropout-always-on", code="EV003", family="eval-mode", level="warning", since="0.1")
-def check(call: Call["torch.nn.functional.dropout", "torch.nn.functional.dropout2d", "torch.nn.functional.dropout3d"]):
+def check(call: Call[DROPOUTS]):
     owner = call.in_class
     if not isinstance(owner, Class) or not owner.extends(*BASES) or call.spilled:
         return

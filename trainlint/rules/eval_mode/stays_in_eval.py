@@ -55,6 +55,9 @@ def check(loop: TrainLoop):
             if switch.frames == events[0].frames
             else None
         )
-        text = "`{name}` is put into eval mode in every epoch and never back into train mode: from the second epoch on it trains without dropout and with frozen BatchNorm"
+        text = (
+            "`{name}` is put into eval mode in every epoch and never back into train mode: "
+            "from the second epoch on it trains without dropout and with frozen BatchNorm"
+        )
         yield finding(loop, text, name=name, because=Because(switch.place, "eval mode is set here"), fix=fix)
         return

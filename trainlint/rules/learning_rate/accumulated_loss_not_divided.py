@@ -23,9 +23,9 @@ def train(model, loader, loss_fn):
 Use instead: `(loss / 4).backward()`.
 
 ## When it stays silent
-Any division or multiplication of the loss in the loop; `reduction="sum"`; gradient clipping to a norm, which removes the factor;
-gradients cleared in every iteration (alternating training of GANs); frameworks that divide for you; another optimizer
-that steps in every iteration.
+Any division or multiplication of the loss in the loop; `reduction="sum"`; gradient clipping to a norm, which removes
+the factor; gradients cleared in every iteration (alternating training of GANs); frameworks that divide for you; another
+optimizer that steps in every iteration; a loss made by a function that is not resolved and may divide.
 """
 
 from trainlint.rules.api import Because, Event, TrainLoop, at, finding, ir, known, rule, same_thing, source, wrap
@@ -62,7 +62,8 @@ def check(loop: TrainLoop):
             fix = wrap(f"divide the loss by `{k}`", at(back.file, call.func.value), "(", f" / {k})")
     yield finding(
         back,
-        "gradients are accumulated over several batches but the loss is not divided by their number: the effective learning rate is that many times higher",
+        "gradients are accumulated over several batches but the loss is not divided by their number: "
+        "the effective learning rate is that many times higher",
         because=Because(steps[0].place, "the optimizer steps only in some iterations"),
         fix=fix,
     )

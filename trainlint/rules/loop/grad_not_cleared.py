@@ -27,9 +27,12 @@ and is given the optimizer, the model or the object that holds them.
 
 from trainlint.rules.api import (
     Because,
+    Class,
     Event,
+    Trace,
     TrainLoop,
     Unknown,
+    WholeProgram,
     alternatives,
     finding,
     insert_before,
@@ -42,7 +45,38 @@ from trainlint.rules.api import (
 
 
 @rule("grad-not-cleared", code="LP001", family="loop", level="error", since="0.1")
-def check(loop: TrainLoop):
+def check(program: WholeProgram):
+    for fact in program.facts:
+        if isinstance(fact, TrainLoop):
+            yield from in_loop(fact)
+    for trace in program.traces:
+        if isinstance(trace.owner, Class) and not trace.framework and not trace.incomplete:
+            yield from in_update(trace, program)
+
+
+def in_update(trace: Trace, program: WholeProgram):
+    """A method that steps two optimizers of its object and clears only one, which nothing else clears either."""
+    clears = [e for t in program.traces for e in t.of("zero_grad")]
+    backs = [e for e in trace.of("backward") if not e.loops]
+    for step in trace.of("step"):
+        if step.loops or step.conds or getattr(step.subject, "kind", "") != "optimizer" or not backs:
+            continue
+        others = [e for e in trace.of("zero_grad") if getattr(e.subject, "kind", "") == "optimizer"]
+        if not others or len(others) != len(list(trace.of("zero_grad"))):
+            continue
+        if any(clears_it(e, step) for e in clears) or any(touches(e, step.subject) for e in trace.of("unknown_call")):
+            continue
+        name = source(step.node).partition(".step")[0]
+        because = [
+            Because(backs[0].place, "gradients are added here"),
+            Because(others[0].place, "another one is cleared"),
+        ]
+        yield finding(
+            step, "gradients of `{name}` are never cleared, those of another optimizer are", name=name, because=because
+        )
+
+
+def in_loop(loop: TrainLoop):
     if loop.framework or loop.trace.incomplete or loop.file.frameworks & {"deepspeed", "opacus"}:
         return
     for step in loop.of("step"):
@@ -61,12 +95,15 @@ def check(loop: TrainLoop):
             )
             yield finding(step, text, name=name, because=because, fix=fix)
         elif not step.conds_in(loop.loop) and all(modulo(e, loop) for e in clears):
-            text = "`{name}` steps in every iteration but its gradients are cleared only in every k-th: old gradients are applied again"
+            text = (
+                "`{name}` steps in every iteration but its gradients are cleared only in every k-th: "
+                "old gradients are applied again"
+            )
             yield finding(step, text, name=name, because=[*because, Because(clears[0].place, "cleared here")])
 
 
 def is_nested_twice(step: Event, loop: TrainLoop) -> bool:
-    """A step under conditions of which none is a plain accumulation test is followed only where backward shares them."""
+    """A step under conditions, none of them an accumulation test, is followed only where backward shares them."""
     back = [e for e in loop.of("backward") if e.loops[-1] is loop.loop]
     return not any(b.conds_in(loop.loop) == step.conds_in(loop.loop) for b in back) and not modulo(step, loop)
 

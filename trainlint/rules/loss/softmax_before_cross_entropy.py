@@ -14,7 +14,8 @@ import torch
 from torch import nn
 
 net = nn.Sequential(nn.Linear(10, 3), nn.Softmax(dim=1))
-loss = nn.CrossEntropyLoss()(net(torch.rand(4, 10)), torch.tensor([0, 1, 2, 0]))  # error: [softmax-before-cross-entropy]
+target = torch.tensor([0, 1, 2, 0])
+loss = nn.CrossEntropyLoss()(net(torch.rand(4, 10)), target)  # error: [softmax-before-cross-entropy]
 ```
 Use instead: the raw scores of the last layer; apply softmax only where probabilities are shown.
 

@@ -24,8 +24,8 @@ def train(model, loader, loss_fn, optimizer):
 Use instead: `total += loss.item()`, or `loss.detach()` to avoid the synchronisation.
 
 ## When it stays silent
-`.item()`, `.detach()`, `float(…)`; sums that are themselves run backward later; values kept under `no_grad`; lists that are
-created anew in each iteration.
+`.item()`, `.detach()`, `float(…)`; sums that are themselves run backward later; values kept under `no_grad`; lists that
+are created anew in each iteration.
 """
 
 from trainlint.rules.api import Because, Event, Place, TrainLoop, WholeProgram, finding, ir, rule, source, wrap
@@ -42,8 +42,7 @@ def check(program: WholeProgram):
 
 
 def kept(loop: TrainLoop):
-    backs = [e for e in loop.of("backward")]
-    losses = {id(e.subject): e for e in backs}
+    losses = {id(e.subject): e for e in loop.of("backward")}
     for event in loop.of("accumulate", "append"):
         back = losses.get(id(event.value)) if event.value is not None else None
         if back is None or not event.grad or event.loops[-1] is not loop.loop:
@@ -78,9 +77,9 @@ def fresh(event: Event, loop: TrainLoop) -> bool:
 
 def assigned_in(block: list[ir.Stmt], name: str, but: object) -> bool:
     for stmt in block:
-        if isinstance(stmt, ir.Assign) and stmt is not but:
-            if any(isinstance(t, ir.Name) and t.id == name for t in stmt.targets):
-                return True
+        targets = stmt.targets if isinstance(stmt, ir.Assign) and stmt is not but else []
+        if any(isinstance(t, ir.Name) and t.id == name for t in targets):
+            return True
         if isinstance(stmt, (ir.If, ir.With)) and assigned_in(stmt.body, name, but):
             return True
     return False
@@ -116,7 +115,10 @@ def kept_by_hook(trace):
             fix = wrap(
                 f"keep it without its graph: `{node.id}.detach()`", Place(event.file.path, node), "", ".detach()"
             )
-            text = "`{name}` is returned for backward and carries its graph: keeping it on `self` keeps the memory of every step"
+            text = (
+                "`{name}` is returned for backward and carries its graph: "
+                "keeping it on `self` keeps the memory of every step"
+            )
             yield finding(event, text, name=node.id, fix=fix)
 
 

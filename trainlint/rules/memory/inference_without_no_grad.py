@@ -72,9 +72,7 @@ def check(program: WholeProgram):
 
 
 def judged(loop: EvalLoop):
-    forward = next(
-        (e for e in loop.of("forward") if e.loops[-1] is loop.loop and e.grad and is_module(e.subject)), None
-    )
+    forward = next((e for e in loop.of("forward") if e.loops[-1] is loop.loop and e.grad and modelled(e)), None)
     if forward is None:
         return None
     if any(e.kind in ("step", "zero_grad", "scheduler_step") for e in loop.events):
@@ -82,6 +80,7 @@ def judged(loop: EvalLoop):
     if not evaluates(loop, forward):
         return None
     function = enclosing(loop)
+    assumed = forward.name == "assumed" and not is_module(forward.subject)
     fix = (
         insert_before("add `@torch.no_grad()`", function, "@torch.no_grad()")
         if function is not None and torch_imported(loop)
@@ -89,8 +88,16 @@ def judged(loop: EvalLoop):
     )
     mode = next((e for e in loop.trace.of("eval_mode") if same_thing(e.subject, forward.subject)), None)
     because = [Because(mode.place, "eval mode does not switch gradients off")] if mode is not None else []
-    text = "the model runs forward for evaluation with gradients enabled: its activations are kept for a backward that never comes"
-    return finding(forward, text, because=[*because, Because(loop.place, "in this loop")], fix=fix)
+    text = (
+        "the model runs forward for evaluation with gradients enabled: "
+        "its activations are kept for a backward that never comes"
+    )
+    return finding(forward, text, because=[*because, Because(loop.place, "in this loop")], fix=fix, likely=assumed)
+
+
+def modelled(event: Event) -> bool:
+    """A module, or a parameter that the only model class of the file fits."""
+    return is_module(event.subject) or event.name == "assumed"
 
 
 def evaluates(loop: EvalLoop, forward: Event) -> bool:

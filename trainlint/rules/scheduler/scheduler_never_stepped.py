@@ -23,7 +23,8 @@ def train(model, loader, loss_fn):
 Use instead: `scheduler.step()` once per epoch.
 
 ## When it stays silent
-A scheduler that is used anywhere else by its name: returned, passed on, kept in an attribute or a list; frameworks that step it.
+A scheduler that is used anywhere else by its name: returned, passed on, kept in an attribute or a list; frameworks
+that step it.
 """
 
 import re
