@@ -17,15 +17,19 @@ from trainlint.analysis.scalars import binary
 from trainlint.analysis.scope import Scope, merge
 from trainlint.analysis.values import (
     Array,
+    Class,
     Const,
     Func,
     Instance,
     Obj,
+    Seq,
     Unknown,
     Value,
     truth,
 )
 from trainlint.syntax import ir
+
+MAX_UNROLLED = 32
 
 
 def execute_block(run: Run, scope: Scope, block: list[ir.Stmt]) -> bool:
@@ -202,8 +206,24 @@ def _if(run: Run, scope: Scope, stmt: ir.If) -> bool:
 
 def _for(run: Run, scope: Scope, stmt: ir.For) -> bool:
     over = evaluate(run, scope, stmt.iter)
+    if isinstance(over, Seq) and over.items and _callable_items(over.items) and run.program.self_updating(stmt):
+        return _unrolled(run, scope, stmt, over.items)
     item = iterate(run, scope, over, stmt.iter)
     return _loop(run, scope, stmt, over, lambda: bind_target(run, scope, stmt.target, item))
+
+
+def _callable_items(items: list[Value]) -> bool:
+    """Layers, transforms, functions: a pipeline that is applied step by step."""
+    return len(items) <= MAX_UNROLLED and all(isinstance(v, (Func, Class, Instance, Obj)) for v in items)
+
+
+def _unrolled(run: Run, scope: Scope, stmt: ir.For, items: list[Value]) -> bool:
+    """A loop over a known pipeline runs once for each of its steps, since every step sees what the last one made."""
+    for item in items:
+        bind_target(run, scope, stmt.target, item)
+        if execute_block(run, scope, stmt.body):
+            break
+    return False
 
 
 def _while(run: Run, scope: Scope, stmt: ir.While) -> bool:
@@ -236,7 +256,8 @@ def widen(run: Run, scope: Scope, stmt: ir.For | ir.While) -> None:
         if isinstance(value, Const):
             scope.names[name] = Unknown(name, value.origin)
         elif isinstance(value, Array):
-            scope.names[name] = Array(lib=value.lib, grad=value.grad, layout=value.layout, origin=value.origin)
+            # after some iterations nothing is left of what it was before the first
+            scope.names[name] = Array(lib=value.lib)
 
 
 def self_updating_names(stmt: ir.For | ir.While) -> frozenset[str]:

@@ -30,7 +30,7 @@ from trainlint.rules.api import Obj, WholeProgram, finding, insert_after, rule, 
 
 @rule("scaler-not-updated", code="MP002", family="amp", level="error", since="0.1")
 def check(program: WholeProgram):
-    if ".update(" in program.file.document.text and any(True for t in program.traces for _ in t.of("scaler_update")):
+    if any(True for trace in program.traces for _ in trace.of("scaler_update")):
         return
     for trace in program.traces:
         for event in trace.of("scaler_step"):
