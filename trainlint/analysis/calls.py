@@ -188,7 +188,7 @@ def call_instance(
         if isinstance(forward, Func):
             result = call_function(run, scope, bind(forward, instance), args, kwargs, node)
             return result
-        return Array(grad=True if run.grad else False)
+        return Array(grad=run.grad)
     run.event("unknown_call", node, scope, instance, None, (*args, *kwargs.values()), instance.cls.name)
     return Unknown(f"{instance.cls.name}()(…)")
 

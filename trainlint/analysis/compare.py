@@ -1,4 +1,4 @@
-"""Compares a program with the same file at the git base: batch sizes that changed beside learning rates that did not."""
+"""Compares a program with the same file at the git base: batch sizes that changed, learning rates that did not."""
 
 from __future__ import annotations
 

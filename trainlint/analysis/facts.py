@@ -374,3 +374,8 @@ class WholeProgram:
     file: File
     facts: list[object]
     traces: list[Trace]
+
+    @property
+    def called(self) -> set[str]:
+        """The qualified names of all external calls."""
+        return {fact.name for fact in self.facts if isinstance(fact, Call)}

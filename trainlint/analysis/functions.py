@@ -21,7 +21,7 @@ def bind_parameters(run: Run, inner: Scope, func: Func, args: list[Value], kwarg
             inner.names[param.name] = Seq("tuple", rest) if not hidden else Seq("tuple", None, one_of(tuple(rest)))
             rest = []
         elif param.kind == "starstar":
-            inner.names[param.name] = Mapping({key: value for key, value in named.items()}, hidden)
+            inner.names[param.name] = Mapping(dict(named), hidden)
         elif param.kind != "keyword" and rest:
             inner.names[param.name] = rest.pop(0)
         elif param.name in named:

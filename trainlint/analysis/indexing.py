@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from trainlint.analysis import registry
 from trainlint.analysis.iteration import numbered
 from trainlint.analysis.run import Run
@@ -111,7 +113,7 @@ def slice_of(run: Run, scope: Scope, value: Value, index: ir.Slice) -> Value:
     bounds = [evaluate(run, scope, part) if part is not None else Const(None) for part in (index.lower, index.upper)]
     stride = evaluate(run, scope, index.step) if index.step is not None else Const(None)
     if isinstance(value, Seq):
-        numbers = [b.value if isinstance(b, Const) else "?" for b in (*bounds, stride)]
+        numbers: list[Any] = [b.value if isinstance(b, Const) else "?" for b in (*bounds, stride)]
         if value.items is not None and all(n is None or isinstance(n, int) for n in numbers):
             try:
                 return Seq(value.kind, value.items[slice(*numbers)], None, value.origin)

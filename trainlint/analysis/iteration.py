@@ -68,7 +68,8 @@ def iterate_instance(run: Run, scope: Scope, value: Instance, node: ir.Expr) -> 
     from trainlint.analysis.attributes import bind
     from trainlint.analysis.calls import call_function
 
-    for name, args in (("__iter__", []), ("__getitem__", [Unknown("index")])):
+    protocols: tuple[tuple[str, list[Value]], ...] = (("__iter__", []), ("__getitem__", [Unknown("index")]))
+    for name, args in protocols:
         member = value.cls.find(name)
         if isinstance(member, Func):
             result = call_function(run, scope, bind(member, value), args, {}, node)
@@ -131,8 +132,8 @@ def unpack(run: Run, scope: Scope, target: ir.Sequence, value: Value) -> None:
                 item if old is None else join(old, item) for old, item in zip(columns, option.items, strict=True)
             ]
         else:
-            for part, item in zip(target.elts, columns, strict=True):
-                bind_target(run, scope, part, item if item is not None else Unknown())
+            for part, column in zip(target.elts, columns, strict=True):
+                bind_target(run, scope, part, column if column is not None else Unknown())
             return
     for index, part in enumerate(target.elts):
         if isinstance(value, Seq):

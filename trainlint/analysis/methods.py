@@ -280,7 +280,7 @@ def _mapping_method(mapping: Mapping, name: str, args: list[Value], kwargs: dict
     if name in ("items", "values", "keys"):
         if mapping.open:
             return Seq("list", None, Unknown())
-        pairs = {
+        pairs: dict[str, list[Value]] = {
             "items": [Seq("tuple", [Const(k), v]) for k, v in mapping.items.items()],
             "values": list(mapping.items.values()),
             "keys": [Const(k) for k in mapping.items],

@@ -22,7 +22,6 @@ from trainlint.syntax.document import Document
 # statements interpreted for one file over all its entries (ANALYSIS §7: 50 ms a file)
 MAX_FILE_STATEMENTS = 60_000
 MAX_IMPORT_DEPTH = 3
-_CALLED = re.compile(r"(?<!\bdef )(?<!\bclass )\b([A-Za-z_]\w*)\s*\(")
 _MODEL_NAME = re.compile(
     r"(net|model|network|module|encoder|decoder|head|classifier|generator|discriminator|backbone)", re.I
 )
@@ -75,7 +74,7 @@ class Program:
         self._set_module_names(file.scope, main=True)
         execute_block(run, file.scope, file.document.module.body)
         self._finish(run)
-        referenced = set(_CALLED.findall(file.document.text))
+        referenced = set().union(*(unit.called for unit in file.document.units))
         for roots in (True, False):
             for func in self._pending(referenced if roots else set()):
                 self._interpret_function(func)

@@ -123,12 +123,15 @@ def sequence_operator(op: str, left: Value, right: Value) -> Value:
     return Unknown()
 
 
+_SIGNS: dict[str, Callable[[Any], Any]] = {"-": operator.neg, "+": operator.pos}
+
+
 def unary(run: Run, scope: Scope, op: str, value: Value, expr: ir.UnaryOp) -> Value:
     if isinstance(value, Const):
         if op == "not":
             return Const(not value.value, value.origin, value.default)
         if isinstance(value.value, (int, float)):
-            folded = {"-": operator.neg, "+": operator.pos}.get(op)
+            folded = _SIGNS.get(op)
             if folded is not None:
                 # the literal of a negative number is the whole `-x`
                 literal = Place(scope.file.path, expr) if value.literal is not None else None

@@ -62,7 +62,7 @@ class Value:
 
 
 class Unknown(Value):
-    """Anything. `name` is the expression it came from, where that helps a message; `like` holds what its use suggests."""
+    """Anything. `name` is the expression it came from, where that helps a message."""
 
     __slots__ = ("attrs", "name", "param", "promised")
 
@@ -343,7 +343,8 @@ class Array(Value):
 
     `layout` names the axes in order (`HWC`, `NCHW`, `THWC`), `shape` is aligned with it where both are known;
     `colour` is RGB, BGR, GRAY, RGBA, BGRA, HSV, …; `range` is `255` (0–255), `unit` (0–1), `norm` (normalised), `prob`
-    (softmax), `logprob`, `sigmoid`, `index` (argmax), `logits` (affine output of a layer); `grad` says whether an autograd graph hangs on it (None: not known).
+    (softmax), `logprob`, `sigmoid`, `index` (argmax), `logits` (affine output of a layer); `grad` says whether an
+    autograd graph hangs on it (None: not known).
     """
 
     lib: str = "torch"
@@ -358,7 +359,7 @@ class Array(Value):
     likely: bool = False
     # the axis that softmax or argmax ran over, the last layer: what a loss rule names
     via: Place | None = None
-    origin: Step | None = None  # type: ignore[misc]
+    origin: Step | None = None
 
     def but(self, **changes: Any) -> Array:
         """A copy with the given fields changed."""

@@ -56,7 +56,7 @@ def report(call: OpCall, name: str, obj: Obj | None) -> Array:
     """Record the loss and give a scalar tensor that hangs on the input's graph."""
     inputs, target = call.arg(0, "input"), call.arg(1, "target")
     attached = isinstance(inputs, Array) and inputs.grad is False and isinstance(target, Array) and target.grad is False
-    result = Array(range=None, grad=False if attached else (True if call.run.grad else False), origin=call.step(name))
+    result = Array(range=None, grad=not attached and call.run.grad, origin=call.step(name))
     result.likely = isinstance(inputs, Array) and inputs.likely
     if isinstance(call.node, ir.Call):
         node = call.node.args[0] if call.node.args and not isinstance(call.node.args[0], ir.Star) else None

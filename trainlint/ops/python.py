@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from trainlint.analysis.iteration import iterate, range_of
 from trainlint.analysis.registry import OpCall, alias, kind, method, op
 from trainlint.analysis.values import (
@@ -25,6 +28,10 @@ from trainlint.analysis.values import (
 alias("lightning.", "pytorch_lightning.", "lightning.pytorch.")
 kind("file", "builtins.open", "pathlib.Path")
 kind("logger", "logging.getLogger")
+
+CONVERSIONS: dict[str, Callable[..., Any]] = {
+    "int": int, "float": float, "str": str, "bool": bool, "round": round, "abs": abs
+}  # fmt: skip
 
 
 @op("builtins.range")
@@ -51,7 +58,7 @@ def convert_one(call: OpCall, value: Value) -> Value | None:
         return Unknown(value.name, value.origin)
     if not isinstance(value, Const):
         return value if isinstance(value, (Sym, Range)) and call.name == "builtins.int" else None
-    function = {"int": int, "float": float, "str": str, "bool": bool, "round": round, "abs": abs}[call.name[9:]]
+    function = CONVERSIONS[call.name.removeprefix("builtins.")]
     try:
         extra = [a.value for a in call.args[1:] if isinstance(a, Const)]
         result = function(value.value, *extra)

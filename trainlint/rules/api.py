@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_args
 
 from trainlint.analysis import facts as _facts
 from trainlint.analysis.calls import is_module
@@ -59,16 +59,26 @@ from trainlint.syntax import edits as _edits
 from trainlint.syntax import ir
 
 if TYPE_CHECKING:
+    from trainlint.analysis.values import Step
     from trainlint.text.place import Span
 
-
-class _CallMeta(type):
-    def __getitem__(cls, names: str | tuple[str, ...]) -> Narrowed:
-        return Narrowed(_facts.Call, (names,) if isinstance(names, str) else names)
+Names = TypeVar("Names")
 
 
-class Call(metaclass=_CallMeta):
-    """`Call["torch.optim.*"]` subscribes to the calls of these qualified names."""
+if TYPE_CHECKING:
+
+    class Call(_facts.Call, Generic[Names]):
+        """What a type checker sees of the class below."""
+
+else:
+
+    class _CallMeta(type):
+        def __getitem__(cls, names: Any) -> Narrowed:
+            given = (names,) if isinstance(names, str) else names
+            return Narrowed(_facts.Call, given if isinstance(given, tuple) else get_args(given))
+
+    class Call(metaclass=_CallMeta):
+        """`Call[Literal["torch.optim.*"]]` subscribes to the calls of these qualified names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +149,8 @@ def origin_of(value: Value | None, what: str) -> tuple[Because, ...]:
 
 def path_of(value: Value) -> tuple[Because, ...]:
     """The steps that made an image or tensor, oldest first."""
-    steps = list(value.origin) if getattr(value, "origin", None) is not None else []
+    origin: Step | None = getattr(value, "origin", None)
+    steps = list(origin) if origin is not None else []
     return tuple(Because(s.place, s.text) for s in reversed(steps) if s.text not in ("literal", "display"))
 
 
@@ -157,7 +168,7 @@ def _fix(
     if changes is None:
         return None
     pairs = [changes] if isinstance(changes, tuple) and len(changes) == 2 and isinstance(changes[1], str) else changes
-    return Fix(title, "safe" if safety == "safe" else "unsafe", tuple(Edit(path, s, t) for s, t in pairs))  # type: ignore[misc]
+    return Fix(title, "safe" if safety == "safe" else "unsafe", tuple(Edit(path, s, t) for s, t in pairs))
 
 
 def replace(title: str, place: Place, text: str, *, safety: str = "safe") -> Fix | None:

@@ -1,4 +1,4 @@
-"""The registry: a rule is a function with the `@rule` decorator in a file of a family folder; nothing else registers it."""
+"""The registry: a rule is a function with the `@rule` decorator in a file of a family folder, nothing else."""
 
 from __future__ import annotations
 

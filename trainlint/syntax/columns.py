@@ -100,7 +100,7 @@ def _record(unit: ir.Unit) -> dict[tuple[int, int], tuple[int, int, int, int]]:
     module = parse_module(unit.text, indented)
     if module is None:
         return {}
-    body = list(module.body)
+    body: list[cst.CSTNode] = list(module.body)
     if indented:
         outer = body[0]
         if not isinstance(outer, cst.If) or not isinstance(outer.body, cst.IndentedBlock):

@@ -20,7 +20,7 @@ class Unit:
     1-based line of the file where `text` starts; `statements` are the statements of its outermost level in order.
     """
 
-    __slots__ = ("__weakref__", "line", "offsets", "spans", "statements", "text")
+    __slots__ = ("__weakref__", "called", "line", "offsets", "spans", "statements", "text")
 
     def __init__(self, text: str, line: int) -> None:
         self.text = text
@@ -28,6 +28,8 @@ class Unit:
         # a hollowed compound: the line offset in the file of each line of `text`; None where they are the same
         self.offsets: list[int] | None = None
         self.statements: list[Stmt] = []
+        # names that calls in this piece are made by: `f` of `f(…)` and of `x.f(…)`
+        self.called: set[str] = set()
         self.spans: dict[tuple[int, int], tuple[int, int, int, int]] | None = None
 
     def file_line(self, offset: int) -> int:
@@ -515,7 +517,7 @@ class ClassDef(Stmt):
 
 
 class Case:
-    """A `case`: the names its pattern binds, the pattern as an expression where it is a plain value, the guard, the body."""
+    """A `case`: the names its pattern binds, the pattern as an expression if it is a plain value, the guard, the body."""
 
     __slots__ = ("binds", "body", "guard", "pattern")
 

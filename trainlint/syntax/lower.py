@@ -1,10 +1,10 @@
-"""Lowers a libcst tree to the IR. Every construct of Python 3.8 to 3.14 has an entry; an unknown one becomes Unknown."""
+"""Lowers a libcst tree to the IR. Every construct of Python 3.8 to 3.14 has an entry; others become Unknown."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import libcst as cst
 
@@ -20,6 +20,8 @@ _COMPARE = {
     "GreaterThanEqual": ">=", "Is": "is", "IsNot": "is not", "In": "in", "NotIn": "not in",
 }  # fmt: skip
 _NAMED = {"True": True, "False": False, "None": None}
+
+_E = TypeVar("_E", bound=ir.Expr)
 
 
 class Lowering:
@@ -64,7 +66,7 @@ class Lowering:
             self.nodes.append((node, stmt.index, -1))
         return stmt
 
-    def put(self, expr: ir.Expr, node: cst.CSTNode) -> Any:
+    def put(self, expr: _E, node: cst.CSTNode) -> _E:
         expr.stmt = self.stmt
         expr.ord = self.ordinal
         self.ordinal += 1
@@ -134,7 +136,7 @@ class Lowering:
 
     def unknown(self, node: cst.CSTNode) -> ir.Expr:
         parts = [self.expr(child) for child in node.children if isinstance(child, cst.BaseExpression)]
-        return self.put(ir.UnknownExpr(tuple(parts)), node)  # type: ignore[no-any-return]
+        return self.put(ir.UnknownExpr(tuple(parts)), node)
 
     def optional(self, node: cst.CSTNode | None) -> ir.Expr | None:
         return None if node is None else self.expr(node)
@@ -253,7 +255,7 @@ def _c_if(low: Lowering, node: cst.If) -> ir.Stmt:
     elif node.orelse is not None:
         low.next_line()
         orelse = low.suite(node.orelse.body)
-    shell.__init__(test, body, orelse)
+    ir.If.__init__(shell, test, body, orelse)
     return shell
 
 
@@ -270,7 +272,7 @@ def _c_for(low: Lowering, node: cst.For) -> ir.Stmt:
     over = low.expr(node.iter)
     target = low.expr(node.target)
     body = low.suite(node.body)
-    shell.__init__(target, over, body, _orelse(low, node.orelse), node.asynchronous is not None)
+    ir.For.__init__(shell, target, over, body, _orelse(low, node.orelse), node.asynchronous is not None)
     return shell
 
 
@@ -279,7 +281,7 @@ def _c_while(low: Lowering, node: cst.While) -> ir.Stmt:
     low.begin(shell, node, low.next_line())
     test = low.expr(node.test)
     body = low.suite(node.body)
-    shell.__init__(test, body, _orelse(low, node.orelse))
+    ir.While.__init__(shell, test, body, _orelse(low, node.orelse))
     return shell
 
 
@@ -287,7 +289,7 @@ def _c_with(low: Lowering, node: cst.With) -> ir.Stmt:
     shell = object.__new__(ir.With)
     low.begin(shell, node, low.next_line())
     items = tuple((low.expr(i.item), low.optional(i.asname.name) if i.asname is not None else None) for i in node.items)
-    shell.__init__(items, low.suite(node.body), node.asynchronous is not None)
+    ir.With.__init__(shell, items, low.suite(node.body), node.asynchronous is not None)
     return shell
 
 
@@ -309,7 +311,7 @@ def _c_try(low: Lowering, node: cst.Try | cst.TryStar) -> ir.Stmt:
     if node.finalbody is not None:
         low.next_line()
         final = low.suite(node.finalbody.body)
-    shell.__init__(body, tuple(handlers), orelse, final)
+    ir.Try.__init__(shell, body, tuple(handlers), orelse, final)
     return shell
 
 
@@ -322,7 +324,7 @@ def _c_def(low: Lowering, node: cst.FunctionDef) -> ir.Stmt:
     params = low.params(node.params)
     returns = low.expr(node.returns.annotation) if node.returns is not None else None
     body = low.suite(node.body)
-    shell.__init__(node.name.value, params, body, decorators, returns, node.asynchronous is not None)
+    ir.FunctionDef.__init__(shell, node.name.value, params, body, decorators, returns, node.asynchronous is not None)
     return shell
 
 
@@ -334,7 +336,7 @@ def _c_class(low: Lowering, node: cst.ClassDef) -> ir.Stmt:
     decorators = tuple(low.expr(d.decorator) for d in node.decorators)
     bases = tuple(_argument(low, b) for b in node.bases)
     keywords = tuple((k.keyword.value if k.keyword is not None else None, low.expr(k.value)) for k in node.keywords)
-    shell.__init__(node.name.value, bases, keywords, low.suite(node.body), decorators)
+    ir.ClassDef.__init__(shell, node.name.value, bases, keywords, low.suite(node.body), decorators)
     return shell
 
 
@@ -353,7 +355,7 @@ def _c_match(low: Lowering, node: cst.Match) -> ir.Stmt:
         binds: list[str] = []
         _pattern_names(case.pattern, binds)
         cases.append(ir.Case(pattern, tuple(binds), guard, low.suite(case.body)))
-    shell.__init__(subject, tuple(cases))
+    ir.Match.__init__(shell, subject, tuple(cases))
     return shell
 
 
@@ -378,16 +380,16 @@ def _argument(low: Lowering, node: cst.Arg) -> ir.Expr:
 
 def _e_name(low: Lowering, node: cst.Name) -> ir.Expr:
     if node.value in _NAMED:
-        return low.put(ir.Const(_NAMED[node.value]), node)  # type: ignore[no-any-return]
-    return low.put(ir.Name(node.value), node)  # type: ignore[no-any-return]
+        return low.put(ir.Const(_NAMED[node.value]), node)
+    return low.put(ir.Name(node.value), node)
 
 
 def _e_number(low: Lowering, node: cst.Integer | cst.Float | cst.Imaginary) -> ir.Expr:
     try:
         value = ast.literal_eval(node.value)
     except (ValueError, SyntaxError, MemoryError):
-        return low.put(ir.UnknownExpr(()), node)  # type: ignore[no-any-return]
-    return low.put(ir.Const(value), node)  # type: ignore[no-any-return]
+        return low.put(ir.UnknownExpr(()), node)
+    return low.put(ir.Const(value), node)
 
 
 def _text(node: cst.CSTNode) -> str | bytes | None:
@@ -410,10 +412,10 @@ def _text(node: cst.CSTNode) -> str | bytes | None:
 def _e_string(low: Lowering, node: cst.SimpleString | cst.ConcatenatedString) -> ir.Expr:
     value = _text(node)
     if value is not None:
-        return low.put(ir.Const(value), node)  # type: ignore[no-any-return]
+        return low.put(ir.Const(value), node)
     parts: list[str | ir.Expr] = []
     _string_parts(low, node, parts)
-    return low.put(ir.FString(tuple(parts)), node)  # type: ignore[no-any-return]
+    return low.put(ir.FString(tuple(parts)), node)
 
 
 def _string_parts(low: Lowering, node: cst.CSTNode, into: list[str | ir.Expr]) -> None:
@@ -443,15 +445,19 @@ def _format_parts(low: Lowering, parts: Sequence[cst.CSTNode], into: list[str | 
 def _e_fstring(low: Lowering, node: cst.CSTNode) -> ir.Expr:
     parts: list[str | ir.Expr] = []
     _format_parts(low, getattr(node, "parts", ()), parts)
-    return low.put(ir.FString(tuple(parts)), node)  # type: ignore[no-any-return]
+    return low.put(ir.FString(tuple(parts)), node)
 
 
 def _e_attribute(low: Lowering, node: cst.Attribute) -> ir.Expr:
-    return low.put(ir.Attr(low.expr(node.value), node.attr.value), node)  # type: ignore[no-any-return]
+    return low.put(ir.Attr(low.expr(node.value), node.attr.value), node)
 
 
 def _e_call(low: Lowering, node: cst.Call) -> ir.Expr:
     func = low.expr(node.func)
+    if isinstance(func, ir.Name):
+        low.unit.called.add(func.id)
+    elif isinstance(func, ir.Attr):
+        low.unit.called.add(func.name)
     args: list[ir.Expr] = []
     keywords: list[tuple[str | None, ir.Expr]] = []
     for arg in node.args:
@@ -461,31 +467,31 @@ def _e_call(low: Lowering, node: cst.Call) -> ir.Expr:
             keywords.append((None, low.expr(arg.value)))
         else:
             args.append(_argument(low, arg))
-    return low.put(ir.Call(func, tuple(args), tuple(keywords)), node)  # type: ignore[no-any-return]
+    return low.put(ir.Call(func, tuple(args), tuple(keywords)), node)
 
 
 def _e_binary(low: Lowering, node: cst.BinaryOperation) -> ir.Expr:
     left, right = low.expr(node.left), low.expr(node.right)
     op = _BINARY.get(node.operator.__class__.__name__, "?")
-    return low.put(ir.BinOp(op, left, right), node)  # type: ignore[no-any-return]
+    return low.put(ir.BinOp(op, left, right), node)
 
 
 def _e_unary(low: Lowering, node: cst.UnaryOperation) -> ir.Expr:
     op = _UNARY.get(node.operator.__class__.__name__, "?")
-    return low.put(ir.UnaryOp(op, low.expr(node.expression)), node)  # type: ignore[no-any-return]
+    return low.put(ir.UnaryOp(op, low.expr(node.expression)), node)
 
 
 def _e_boolean(low: Lowering, node: cst.BooleanOperation) -> ir.Expr:
     left, right = low.expr(node.left), low.expr(node.right)
     op = "and" if isinstance(node.operator, cst.And) else "or"
-    return low.put(ir.BoolOp(op, left, right), node)  # type: ignore[no-any-return]
+    return low.put(ir.BoolOp(op, left, right), node)
 
 
 def _e_comparison(low: Lowering, node: cst.Comparison) -> ir.Expr:
     left = low.expr(node.left)
     ops = tuple(_COMPARE.get(c.operator.__class__.__name__, "?") for c in node.comparisons)
     rights = tuple(low.expr(c.comparator) for c in node.comparisons)
-    return low.put(ir.Compare(left, ops, rights), node)  # type: ignore[no-any-return]
+    return low.put(ir.Compare(left, ops, rights), node)
 
 
 def _e_subscript(low: Lowering, node: cst.Subscript) -> ir.Expr:
@@ -495,7 +501,7 @@ def _e_subscript(low: Lowering, node: cst.Subscript) -> ir.Expr:
         index = parts[0]
     else:
         index = low.put(ir.Sequence("tuple", tuple(parts)), node.slice[0])
-    return low.put(ir.Subscript(value, index), node)  # type: ignore[no-any-return]
+    return low.put(ir.Subscript(value, index), node)
 
 
 def _index(low: Lowering, element: cst.SubscriptElement) -> ir.Expr:
@@ -503,8 +509,10 @@ def _index(low: Lowering, element: cst.SubscriptElement) -> ir.Expr:
     if isinstance(inner, cst.Index):
         value = low.expr(inner.value)
         return low.put(ir.Star(value), inner) if inner.star else value
+    if not isinstance(inner, cst.Slice):
+        return low.unknown(inner)
     lower, upper, step = (low.optional(part) for part in (inner.lower, inner.upper, inner.step))
-    return low.put(ir.Slice(lower, upper, step), inner)  # type: ignore[no-any-return]
+    return low.put(ir.Slice(lower, upper, step), inner)
 
 
 def _e_sequence(low: Lowering, node: cst.Tuple | cst.List | cst.Set) -> ir.Expr:
@@ -517,7 +525,7 @@ def _e_sequence(low: Lowering, node: cst.Tuple | cst.List | cst.Set) -> ir.Expr:
     for element in node.elements:
         value = low.expr(element.value)
         elts.append(low.put(ir.Star(value), element) if isinstance(element, cst.StarredElement) else value)
-    return low.put(ir.Sequence(kind, tuple(elts)), node)  # type: ignore[no-any-return]
+    return low.put(ir.Sequence(kind, tuple(elts)), node)
 
 
 def _e_dict(low: Lowering, node: cst.Dict) -> ir.Expr:
@@ -526,17 +534,17 @@ def _e_dict(low: Lowering, node: cst.Dict) -> ir.Expr:
     for element in node.elements:
         keys.append(low.expr(element.key) if isinstance(element, cst.DictElement) else None)
         values.append(low.expr(element.value))
-    return low.put(ir.Dict(tuple(keys), tuple(values)), node)  # type: ignore[no-any-return]
+    return low.put(ir.Dict(tuple(keys), tuple(values)), node)
 
 
 def _e_if(low: Lowering, node: cst.IfExp) -> ir.Expr:
     test, body, orelse = low.expr(node.test), low.expr(node.body), low.expr(node.orelse)
-    return low.put(ir.IfExp(test, body, orelse), node)  # type: ignore[no-any-return]
+    return low.put(ir.IfExp(test, body, orelse), node)
 
 
 def _e_lambda(low: Lowering, node: cst.Lambda) -> ir.Expr:
     params = low.params(node.params)
-    return low.put(ir.Lambda(params, low.expr(node.body)), node)  # type: ignore[no-any-return]
+    return low.put(ir.Lambda(params, low.expr(node.body)), node)
 
 
 def _e_comp(low: Lowering, node: cst.ListComp | cst.SetComp | cst.GeneratorExp | cst.DictComp) -> ir.Expr:
@@ -555,26 +563,26 @@ def _e_comp(low: Lowering, node: cst.ListComp | cst.SetComp | cst.GeneratorExp |
         tests = tuple(low.expr(test.test) for test in clause.ifs)
         clauses.append(ir.CompFor(target, over, tests, clause.asynchronous is not None))
         clause = clause.inner_for_in
-    return low.put(ir.Comp(kind, key, elt, tuple(clauses)), node)  # type: ignore[no-any-return]
+    return low.put(ir.Comp(kind, key, elt, tuple(clauses)), node)
 
 
 def _e_await(low: Lowering, node: cst.Await) -> ir.Expr:
-    return low.put(ir.Await(low.expr(node.expression)), node)  # type: ignore[no-any-return]
+    return low.put(ir.Await(low.expr(node.expression)), node)
 
 
 def _e_yield(low: Lowering, node: cst.Yield) -> ir.Expr:
     value, is_from = node.value, isinstance(node.value, cst.From)
     inner = low.optional(value.item if isinstance(value, cst.From) else value)
-    return low.put(ir.Yield(inner, is_from), node)  # type: ignore[no-any-return]
+    return low.put(ir.Yield(inner, is_from), node)
 
 
 def _e_named(low: Lowering, node: cst.NamedExpr) -> ir.Expr:
     value = low.expr(node.value)
-    return low.put(ir.NamedExpr(low.expr(node.target), value), node)  # type: ignore[no-any-return]
+    return low.put(ir.NamedExpr(low.expr(node.target), value), node)
 
 
 def _e_ellipsis(low: Lowering, node: cst.Ellipsis) -> ir.Expr:
-    return low.put(ir.Const(...), node)  # type: ignore[no-any-return]
+    return low.put(ir.Const(...), node)
 
 
 _SHELLS: dict[type, type[ir.Stmt]] = {

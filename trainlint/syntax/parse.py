@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import libcst as cst
-from libcst import native
+from libcst import native  # type: ignore[attr-defined]  # a compiled module without stubs
 
 from trainlint.syntax import ir
 from trainlint.syntax.lower import Lowering

@@ -34,8 +34,7 @@ from trainlint.rules.api import DataLoader, Obj, WholeProgram, by_default, findi
 
 @rule("last-batch-of-one", code="BS004", family="batch", level="warning", since="0.1")
 def check(program: WholeProgram):
-    names = {f.name for f in program.facts if type(f).__name__ == "Call"}
-    if "torch.nn.BatchNorm1d" not in names:
+    if "torch.nn.BatchNorm1d" not in program.called:
         return
     for loader in program.facts:
         if not isinstance(loader, DataLoader) or loader.role != "train":

@@ -37,14 +37,16 @@ OTHER = ("SyncBatchNorm", "FrozenBatchNorm2d", "DistributedDataParallel", "Insta
 
 @rule("small-batch-with-batchnorm", code="BS003", family="batch", level="info", since="0.1")
 def check(program: WholeProgram):
-    names = {f.name for f in program.facts if type(f).__name__ == "Call"}
+    names = program.called
     if not names & NORMS or any(name.rpartition(".")[2] in OTHER or "convert_sync" in name for name in names):
         return
     optimizers = [f for f in program.facts if isinstance(f, Optimizer)]
     if len({o.node for o in optimizers}) != 1:
         return
     for loader in program.facts:
-        batch = number(loader.batch_size) if isinstance(loader, DataLoader) and loader.loops else None
+        if not isinstance(loader, DataLoader) or not loader.loops:
+            continue
+        batch = number(loader.batch_size)
         if batch is not None and 2 <= batch < 8:
             default = by_default(loader.batch_size)
             because = origin_of(loader.batch_size, "the batch size comes from here")

@@ -56,7 +56,9 @@ def created(node: ir.ClassDef, name: str) -> ir.Assign | None:
     for method in node.body:
         if isinstance(method, ir.FunctionDef) and method.name == "__init__":
             for stmt in method.body:
-                target = stmt.targets[0] if isinstance(stmt, ir.Assign) else None
+                if not isinstance(stmt, ir.Assign):
+                    continue
+                target = stmt.targets[0]
                 if isinstance(target, ir.Attr) and target.name == name:
                     words = source(stmt)
                     makes = any(

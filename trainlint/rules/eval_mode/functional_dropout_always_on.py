@@ -21,18 +21,20 @@ Use instead: `F.dropout(x, 0.5, training=self.training)`, or `nn.Dropout`.
 `training` given in any form; functions outside a module's `forward`; classes whose name says Monte Carlo.
 """
 
+from typing import Literal
+
 from trainlint.rules.api import Call, Class, finding, insert_argument, rule
 
-DROPOUTS = (
+Dropouts = Literal[
     "torch.nn.functional.dropout",
     "torch.nn.functional.dropout2d",
     "torch.nn.functional.dropout3d",
-)
+]
 BASES = ("torch.nn.Module", "lightning.LightningModule")
 
 
 @rule("functional-dropout-always-on", code="EV003", family="eval-mode", level="warning", since="0.1")
-def check(call: Call[DROPOUTS]):
+def check(call: Call[Dropouts]):
     owner = call.in_class
     if not isinstance(owner, Class) or not owner.extends(*BASES) or call.spilled:
         return

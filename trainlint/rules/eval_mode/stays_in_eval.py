@@ -48,7 +48,7 @@ def check(loop: TrainLoop):
             return
         if any(e.kind == "unknown_call" and touches(e, switch.subject) for e in events):
             return
-        call = source(switch.node) if switch.node.stmt.unit is not None else ""
+        call = source(switch.node)
         name = call.removesuffix(".eval()")
         fix = (
             insert_before(f"call `{name}.train()` in every epoch", loop.place, f"{name}.train()")

@@ -30,9 +30,10 @@ def check(use: ImageUse):
     if use.wants.get("colour") != "RGB":
         return
     options = alternatives(use.value)
-    if not all(isinstance(v, Array) and v.colour == "BGR" for v in options):
+    images = [v for v in options if isinstance(v, Array) and v.colour == "BGR"]
+    if not images or len(images) != len(options):
         return
-    value = options[0]
+    value = images[0]
     steps = path_of(value)
     origin = steps[0].place if steps else None
     text = (

@@ -34,9 +34,10 @@ def check(use: ImageUse):
     if wanted not in ("CHW", "CTHW"):
         return
     options = alternatives(use.value)
-    if not all(isinstance(v, Array) and v.layout is not None and last(v, wanted) for v in options):
+    images = [v for v in options if isinstance(v, Array) and last(v, wanted)]
+    if not images or len(images) != len(options):
         return
-    value = options[0]
+    value = images[0]
     steps = path_of(value)
     path = f": {value.layout} since line {steps[0].place.line}" if steps else ""
     text = "a {layout} image reaches {sink}, which means channels first{path}"

@@ -44,5 +44,13 @@ def check(change: AxisChange):
             f"keep height and width: `.{method}({order})`", at(change.file, change.node), text, safety="unsafe"
         )
     text = "`{op}` turns {before} into {after}: height and width are exchanged, {meant} is meant"
-    values = {"op": change.op, "before": change.before, "after": change.after, "meant": meant}
-    yield finding(change, text, because=path_of(change.value), fix=fix, **values)
+    yield finding(
+        change,
+        text,
+        because=path_of(change.value),
+        fix=fix,
+        op=change.op,
+        before=change.before,
+        after=change.after,
+        meant=meant,
+    )

@@ -33,6 +33,7 @@ from trainlint.rules.api import (
     BaseChange,
     Because,
     StatedReference,
+    Value,
     WholeProgram,
     by_default,
     finding,
@@ -74,7 +75,7 @@ def stated(fact: StatedReference):
     return report(fact, words, fact.stated_batch, number(fact.batch), lr, fact.batch, said=fact.words)
 
 
-def default_words(*values: object) -> str:
+def default_words(*values: Value) -> str:
     default = by_default(*values)
     return f" (with the default of {default})" if default else ""
 

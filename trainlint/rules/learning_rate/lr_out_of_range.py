@@ -70,8 +70,15 @@ def judged(optimizer: Optimizer, schedulers: list[Scheduler]):
         text = "{lr} is high for `{name}`: " + reason(optimizer.family)
     else:
         return
-    level = "info" if info <= lr < warn else None
-    yield finding(where, text, lr=shown_lr, name=short, because=because, default=default, level=level)
+    yield finding(
+        where,
+        text,
+        lr=shown_lr,
+        name=short,
+        because=because,
+        default=default,
+        level="info" if info <= lr < warn else None,
+    )
 
 
 def reason(family: str) -> str:
