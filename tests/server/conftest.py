@@ -31,10 +31,12 @@ def start(tmp_path: Path) -> Iterator[StartEditor]:
         editor.end()
 
 
-@pytest.fixture(params=EDITORS)
-def editor(request: pytest.FixtureRequest, start: StartEditor) -> Editor:
-    """The same test in every editor whose capabilities we captured."""
-    return start(request.param)
+@pytest.fixture(params=EDITORS, scope="module")
+def editor(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Editor]:
+    """The same test in every editor whose capabilities we captured; one process serves a module's tests."""
+    opened = Editor(request.param, tmp_path_factory.mktemp("workspace"))
+    yield opened
+    opened.end()
 
 
 @pytest.fixture

@@ -128,7 +128,9 @@ def test_related_places_only_where_the_editor_shows_them(editor: Editor, tmp_pat
         assert {place["uri"] for place in places} == {document.uri}
 
 
-def test_lr001_compares_with_head_while_typing(committed: Path, editor: Editor) -> None:
+@pytest.mark.parametrize("name", ["vscode-1.139", "neovim-0.11", "emacs-eglot-1.9"])
+def test_lr001_compares_with_head_while_typing(committed: Path, start: Callable[..., Editor], name: str) -> None:
+    editor = start(name)
     document = editor.open(committed, COMMITTED)
     assert "LR001" not in codes(editor.diagnostics(document))
     editor.replace(document, "batch_size = 32", "batch_size = 256")

@@ -7,11 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from editor import COMMAND, Editor, RpcError, codes, uri
+from editor import COMMAND, EDITORS, Editor, RpcError, codes, uri
 from scripts import SMALL
 
 
-def test_a_clean_end(editor: Editor) -> None:
+@pytest.mark.parametrize("name", EDITORS)
+def test_a_clean_end(start: Callable[..., Editor], name: str) -> None:
+    editor = start(name)
     assert editor.shut() == 0
     assert editor.garbage == []
 
