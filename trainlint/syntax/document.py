@@ -5,6 +5,7 @@ Units whose text did not change keep their IR objects, so that what is known abo
 
 from __future__ import annotations
 
+import keyword
 import re
 from functools import cached_property
 
@@ -18,12 +19,7 @@ from trainlint.text.skeleton import LogicalLine, Skeleton, comments, scan
 _WORD = re.compile(r"[^\W\d]\w*")
 _NEWLINE = re.compile(r"\r\n|\r|\n")
 MAX_NESTING = 60
-_KEYWORDS = frozenset(
-    """
-    and as assert async await break class continue def del elif else except finally for from global if import in is
-    lambda nonlocal not or pass raise return try while with yield True False None
-    """.split()
-)
+_KEYWORDS = frozenset(keyword.kwlist)
 
 
 class Document:

@@ -517,7 +517,7 @@ class ClassDef(Stmt):
 
 
 class Case:
-    """A `case`: the names its pattern binds, the pattern as an expression if it is a plain value, the guard, the body."""
+    """A `case`: the names its pattern binds, the pattern if it is a plain value, the guard, the body."""
 
     __slots__ = ("binds", "body", "guard", "pattern")
 

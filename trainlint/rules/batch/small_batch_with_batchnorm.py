@@ -50,5 +50,7 @@ def check(program: WholeProgram):
         if batch is not None and 2 <= batch < 8:
             default = by_default(loader.batch_size)
             because = origin_of(loader.batch_size, "the batch size comes from here")
-            text = "batch size {batch} is small for BatchNorm: its statistics come from {batch} samples"
+            text = "batch size {batch} is small for BatchNorm: its statistics are noisy below about 8 samples"
+            if default:
+                text += f" (with the default of {default})"
             yield finding(loader, text, batch=int(batch), default=default, because=because)

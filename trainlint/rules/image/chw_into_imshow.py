@@ -37,5 +37,5 @@ def check(use: ImageUse):
         argument = node.args[-1]
         if isinstance(argument, (ir.Name, ir.Attr, ir.Subscript)):
             fix = wrap("move the channels last: `.permute(1, 2, 0)`", at(use.file, argument), "", ".permute(1, 2, 0)")
-    text = "a CHW image reaches {sink}, which means channels last"
+    text = "an image with axes CHW reaches {sink}, which means channels last"
     yield finding(use, text, sink=use.sink, because=path_of(value), fix=fix, likely=value.likely)

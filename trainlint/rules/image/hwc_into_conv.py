@@ -39,8 +39,8 @@ def check(use: ImageUse):
         return
     value = images[0]
     steps = path_of(value)
-    path = f": {value.layout} since line {steps[0].place.line}" if steps else ""
-    text = "a {layout} image reaches {sink}, which means channels first{path}"
+    path = f": so since line {steps[0].place.line}" if steps else ""
+    text = "an image with axes {layout} reaches {sink}, which means channels first{path}"
     yield finding(
         use,
         text,

@@ -35,7 +35,7 @@ def check(use: ImageUse):
         return
     if value.channels == int(wanted) or len(alternatives(use.value)) > 1:
         return
-    text = "{sink} takes {wanted} channels, the image has {count}"
+    text = "{sink} takes {wanted} channel" + ("" if wanted == "1" else "s") + ", the image has {count}"
     yield finding(
         use, text, sink=use.sink, wanted=wanted, count=value.channels, because=path_of(value), likely=value.likely
     )

@@ -18,18 +18,25 @@ image = torch.from_numpy(cv2.imread("cat.jpg")).permute(2, 1, 0)  # error: [layo
 Use instead: `.permute(2, 0, 1)`.
 
 ## When it stays silent
-Layouts that are not proved; results in an order that some library uses (HWC, CHW and their batches).
+Layouts that are not proved; a permutation that is followed by another one; results in an order that some library uses (HWC, CHW and their batches).
 """
 
-from trainlint.rules.api import AxisChange, at, finding, ir, path_of, replace, rule, source
+from trainlint.rules.api import AxisChange, WholeProgram, at, finding, ir, path_of, replace, rule, source
 
 SWAPPED = {"CWH": ("CHW", "2, 0, 1"), "NCWH": ("NCHW", "0, 3, 1, 2"), "WHC": ("HWC", "1, 2, 0")}
 
 
 @rule("layout-converted-twice", code="IM005", family="image", level="error", since="0.1")
-def check(change: AxisChange):
-    if change.after not in SWAPPED or change.before not in ("HWC", "NHWC", "CHW"):
-        return
+def check(program: WholeProgram):
+    changes = [fact for fact in program.facts if isinstance(fact, AxisChange)]
+    # half of an idiom: `transpose(0, 2).transpose(1, 2)` is right as a whole
+    halves = {id(change.value.origin.place.node) for change in changes if getattr(change.value, "origin", None)}
+    for change in changes:
+        if change.after in SWAPPED and change.before in ("HWC", "NHWC", "CHW") and id(change.node) not in halves:
+            yield exchanged(change)
+
+
+def exchanged(change: AxisChange):
     meant, order = SWAPPED[change.after]
     fix = None
     func = change.node.func
@@ -44,7 +51,7 @@ def check(change: AxisChange):
             f"keep height and width: `.{method}({order})`", at(change.file, change.node), text, safety="unsafe"
         )
     text = "`{op}` turns {before} into {after}: height and width are exchanged, {meant} is meant"
-    yield finding(
+    return finding(
         change,
         text,
         because=path_of(change.value),

@@ -20,12 +20,15 @@ Use instead: 1e-3 for Adam, 1e-4 to 1e-5 for fine-tuning, 0.1 for SGD on normali
 ## When it stays silent
 Optimizers with scales of their own (Adadelta, LBFGS, Rprop, Adafactor, Prodigy, D-Adaptation); rates under a schedule
 that sets them absolutely (`LambdaLR`, warm-up with a start value, cyclic and one-cycle schedules, LR finders); values
-that are not constants.
+that are not constants; optimizers of single tensors (images, perturbations), whose scale is their own.
 """
 
 from trainlint.rules.api import (
+    Array,
     Optimizer,
     Scheduler,
+    Seq,
+    Unknown,
     WholeProgram,
     at,
     by_default,
@@ -55,7 +58,7 @@ def check(program: WholeProgram):
 def judged(optimizer: Optimizer, schedulers: list[Scheduler]):
     lr = number(optimizer.lr)
     short = optimizer.name.rpartition(".")[2]
-    if lr is None or short in OWN_SCALE or any(sets_rate(s, optimizer) for s in schedulers):
+    if lr is None or short in OWN_SCALE or of_tensors(optimizer) or any(sets_rate(s, optimizer) for s in schedulers):
         return
     warn, info = LIMITS.get(optimizer.family, (float("inf"), float("inf")))
     default = by_default(optimizer.lr)
@@ -87,6 +90,13 @@ def reason(family: str) -> str:
     if family == "fine-tuning":
         return "fine-tuning a pretrained transformer uses 1e-5 to 1e-4"
     return "0.1 is usual"
+
+
+def of_tensors(optimizer: Optimizer) -> bool:
+    """Does it optimise single tensors (an image, a perturbation), whose scale is not that of weights?"""
+    params = optimizer.params
+    items = params.items if isinstance(params, Seq) else None
+    return bool(items) and all(isinstance(item, (Unknown, Array)) for item in items)
 
 
 def sets_rate(scheduler: Scheduler, optimizer: Optimizer) -> bool:
