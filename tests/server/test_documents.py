@@ -73,7 +73,11 @@ def test_a_cell_is_found_through_its_notebook() -> None:
         ("a = 1  # trainlint: ignore[]\n", 1, "a = 1  # trainlint: ignore[LR004]\n"),
         ("a = 1  # trainlint: ignore\n", 1, None),
         ("a = 1  # trainlint: ignore[LR004]\n", 1, None),
-        ("a = 1  # trainlint: ignore-file[IM001]\n", 1, "a = 1  # trainlint: ignore-file[IM001]  # trainlint: ignore[LR004]\n"),
+        (
+            "a = 1  # trainlint: ignore-file[IM001]\n",
+            1,
+            "a = 1  # trainlint: ignore-file[IM001]  # trainlint: ignore[LR004]\n",
+        ),
         ("a = f(1, \\\n      2)\n", 1, "a = f(1, \\\n      2)  # trainlint: ignore[LR004]\n"),
         ("a = f('''x\n  y\n''', 3)\nb\n", 1, "a = f('''x\n  y\n''', 3)  # trainlint: ignore[LR004]\nb\n"),
         ("a = f(1,\n      2)\n", 1, "a = f(1,  # trainlint: ignore[LR004]\n      2)\n"),

@@ -18,7 +18,8 @@ image = torch.from_numpy(cv2.imread("cat.jpg")).permute(2, 1, 0)  # error: [layo
 Use instead: `.permute(2, 0, 1)`.
 
 ## When it stays silent
-Layouts that are not proved; a permutation that is followed by another one; results in an order that some library uses (HWC, CHW and their batches).
+Layouts that are not proved; a permutation that is followed by another one; results in an order that some library uses
+(HWC, CHW and their batches).
 """
 
 from trainlint.rules.api import AxisChange, WholeProgram, at, finding, ir, path_of, replace, rule, source
@@ -30,14 +31,15 @@ SWAPPED = {"CWH": ("CHW", "2, 0, 1"), "NCWH": ("NCHW", "0, 3, 1, 2"), "WHC": ("H
 def check(program: WholeProgram):
     changes = [fact for fact in program.facts if isinstance(fact, AxisChange)]
     # half of an idiom: `transpose(0, 2).transpose(1, 2)` is right as a whole
-    halves = {id(change.value.origin.place.node) for change in changes if getattr(change.value, "origin", None)}
+    origins = [getattr(change.value, "origin", None) for change in changes]
+    halves = {id(origin.place.node) for origin in origins if origin is not None}
     for change in changes:
-        if change.after in SWAPPED and change.before in ("HWC", "NHWC", "CHW") and id(change.node) not in halves:
-            yield exchanged(change)
+        swapped = SWAPPED.get(change.after or "")
+        if swapped is not None and change.before in ("HWC", "NHWC", "CHW") and id(change.node) not in halves:
+            yield exchanged(change, *swapped)
 
 
-def exchanged(change: AxisChange):
-    meant, order = SWAPPED[change.after]
+def exchanged(change: AxisChange, meant: str, order: str):
     fix = None
     func = change.node.func
     if (

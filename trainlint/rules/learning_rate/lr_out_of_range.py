@@ -95,7 +95,7 @@ def reason(family: str) -> str:
 def of_tensors(optimizer: Optimizer) -> bool:
     """Does it optimise single tensors (an image, a perturbation), whose scale is not that of weights?"""
     params = optimizer.params
-    items = params.items if isinstance(params, Seq) else None
+    items = (params.items if isinstance(params, Seq) else None) or []
     return bool(items) and all(isinstance(item, (Unknown, Array)) for item in items)
 
 
