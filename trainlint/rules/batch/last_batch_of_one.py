@@ -56,4 +56,6 @@ def check(program: WholeProgram):
             "BatchNorm cannot normalise it in train mode"
         )
         default = by_default(loader.length, loader.batch_size)
+        if default:
+            text += f" (with the default of {default})"
         yield finding(loader, text, length=int(length), batch=int(batch), fix=fix, default=default)

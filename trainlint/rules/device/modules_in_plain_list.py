@@ -19,7 +19,7 @@ Use instead: `nn.ModuleList` or `nn.ModuleDict`.
 
 ## When it stays silent
 Layers that are registered elsewhere too (`add_module`, `nn.Sequential(*self.layers)`, another attribute); empty
-containers; objects that are not modules.
+containers; a list of exactly one model, the idiom that hides it from the parameters on purpose; objects that are not modules.
 """
 
 from trainlint.rules.api import (
@@ -49,13 +49,18 @@ def check(fact: ModuleClass):
         if not isinstance(value, (Seq, Mapping)) or not holds_modules(value):
             continue
         place = written(cls.node, name)
-        if place is None or elsewhere(cls.node, name):
+        if place is None or elsewhere(cls.node, name) or hides_one(place.value):
             continue
         fix = (
             wrap(f"use `nn.{container}`", at(fact.file, place.value), f"nn.{container}(", ")") if has_nn(fact) else None
         )
         text = "layers in the plain container `self.{name}` are not registered: they are not trained, moved or saved"
         yield finding(at(fact.file, place), text, name=name, fix=fix)
+
+
+def hides_one(value: ir.Expr) -> bool:
+    """`[teacher]`: the idiom that keeps one model out of the parameters on purpose."""
+    return isinstance(value, ir.Sequence) and len(value.elts) == 1
 
 
 def holds_modules(value: Seq | Mapping) -> bool:

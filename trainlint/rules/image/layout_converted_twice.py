@@ -18,7 +18,8 @@ image = torch.from_numpy(cv2.imread("cat.jpg")).permute(2, 1, 0)  # error: [layo
 Use instead: `.permute(2, 0, 1)`.
 
 ## When it stays silent
-Layouts that are not proved; a permutation that is followed by another one; results in an order that some library uses
+Layouts that are not proved; a permutation that is followed by another one; results in an order that some library
+uses
 (HWC, CHW and their batches).
 """
 
