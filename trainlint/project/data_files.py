@@ -70,7 +70,7 @@ class _Composed:
             return self.mapping(node, depth)
         if isinstance(node, yaml.SequenceNode):
             return [self.node(child, depth + 1) for child in node.value]
-        if self.json and getattr(node, "style", None) is None:
+        if self.json and getattr(node, "style", None) not in ("'", '"'):
             import json
 
             return json.loads(node.value)

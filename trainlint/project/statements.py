@@ -7,9 +7,8 @@ from collections.abc import Iterator
 
 from trainlint.syntax.ir import Broken, Module, Stmt
 
-_PYTHON2 = re.compile(
-    r"""[ \t]*(?:print[ \t]+(?![=(.,\[])\S|exec[ \t]+["']|raise[ \t]+\w+,|except[ \t]+[\w.]+[ \t]*,[ \t]*\w+[ \t]*:)"""
-)
+# not `except A, e:`, which is Python again since 3.14
+_PYTHON2 = re.compile(r"""[ \t]*(?:print[ \t]+(?![=(.,\[])\S|exec[ \t]+["']|raise[ \t]+\w+,)""")
 
 
 def statements(module: Module) -> Iterator[Stmt]:
