@@ -18,7 +18,7 @@ assert sys.executable == COMMAND[0]
 
 def make_client() -> LanguageClient:
     client = make_test_lsp_client()
-    client.feature(lsp.WORKSPACE_DIAGNOSTIC_REFRESH)(lambda params: None)
+    client.feature(lsp.CLIENT_REGISTER_CAPABILITY)(lambda params: None)
     return client
 
 

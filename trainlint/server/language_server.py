@@ -51,7 +51,9 @@ class Server(LanguageServer):
             lsp.TextDocumentSyncKind.Incremental,
             lsp.NotebookDocumentSyncOptions(
                 notebook_selector=[
-                    lsp.NotebookDocumentFilterWithCells(cells=[lsp.NotebookCellLanguage(language="python")])
+                    lsp.NotebookDocumentFilterWithNotebook(
+                        notebook="*", cells=[lsp.NotebookCellLanguage(language="python")]
+                    )
                 ],
                 save=True,
             ),

@@ -1,4 +1,4 @@
-"""Markdown for editors that show it, and the same text without marks for those that do not."""
+"""The text of Markdown without its marks, for editors that show plain text only."""
 
 from __future__ import annotations
 
@@ -6,11 +6,6 @@ import re
 
 _LINK = re.compile(r"\[([^\]]+)\]\(([^)\s]+)\)")
 _TABLE_RULE = re.compile(r"^\s*\|?[\s:|-]*-[\s:|-]*\|?\s*$")
-
-
-def escape(text: str) -> str:
-    """User text that shows as it is inside Markdown."""
-    return re.sub(r"([\\`*_{}\[\]<>()#+\-.!|~$&])", r"\\\1", text)
 
 
 def plain(markdown: str) -> str:
@@ -33,7 +28,7 @@ def plain(markdown: str) -> str:
 
 
 def _inline(text: str) -> str:
-    pieces = re.split(r"(`+)(.+?)\1", text)
+    pieces = re.split(r"(?<![\\`])(`+)(?!`)(.+?)(?<!`)\1(?!`)", text)
     out = []
     for position in range(0, len(pieces), 3):
         prose = _LINK.sub(r"\1 (\2)", pieces[position])
