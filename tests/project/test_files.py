@@ -102,6 +102,7 @@ def test_root_is_the_nearest_marked_folder(write: Write) -> None:
     ("source", "concerned"),
     [
         ("import torch\n", True),
+        ("\ufeffimport torch\n", True),
         ("import os, torch.nn as nn\n", True),
         ("if x:\n\tfrom torch import nn\n", True),
         ("try: import torch\nexcept ImportError: pass\n", True),

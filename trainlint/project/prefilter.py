@@ -23,5 +23,5 @@ def may_concern(raw: bytes, *, notebook: bool = False) -> bool:
     if notebook:
         pattern = rb"(?:\b|\\[nrt])(?:from[ \t]+(?:%b)\b|import[ \t][^\"\\\r\n#]*?\b(?:%b)\b)"
     else:
-        pattern = rb"(?:^|[\r;:])[ \t\f]*(?:from[ \t]+(?:%b)\b|import[ \t][^\r\n#]*?\b(?:%b)\b)"
+        pattern = rb"(?:^|\A\xef\xbb\xbf|[\r;:])[ \t\f]*(?:from[ \t]+(?:%b)\b|import[ \t][^\r\n#]*?\b(?:%b)\b)"
     return re.search(pattern % (names, names), raw, re.MULTILINE) is not None
