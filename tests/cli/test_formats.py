@@ -285,7 +285,7 @@ def test_full_points_at_the_place(result: Result) -> None:
     before = code[: code.index("0.5")]
     assert width(before) == width(carets[:at]), "the caret is below the number, wide characters and all"
     assert any("imported here" in line and "^^^^^^" in line for line in lines[head:])
-    assert any("note: o.py:3:2: far" in line for line in lines[head:])
+    assert any("note: sub dir/o.py:3:2: far" in line for line in lines[head:])
     assert any("fix: Use 0.001 (--fix)" in line for line in lines[head:])
     assert any("fix: Use 0 (--fix --unsafe-fixes)" in line for line in lines[head:])
     assert "Found 1 error, 2 warnings, 1 info, 1 hint in 4 files, 1 of them not checked." in lines

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from dataclasses import replace
 
 import pytest
 
@@ -123,6 +124,12 @@ def test_whole_file() -> None:
     source = "x = 1\n# trainlint: ignore-file[LR004]\ny = 2\n"
     assert left(source, at(1), at(3), at(3, code="LP001")) == [("LP001", 3)]
     assert left("# trainlint: ignore-file\nx = 1\n", at(2)) == []
+
+
+def test_findings_in_another_file_are_only_covered_by_the_whole_file() -> None:
+    elsewhere = replace(at(1), path="/config.yaml")
+    assert ("LR004", 1) in left("x = 1  # trainlint: ignore[LR004]\n", elsewhere)
+    assert left("# trainlint: ignore-file[LR004]\nx = 1\n", elsewhere) == []
 
 
 def test_cells_are_apart() -> None:

@@ -44,9 +44,10 @@ class Directive:
     covered: frozenset[int]
     used: bool = False
 
-    def silences(self, finding: Finding) -> bool:
-        """Does it cover the finding? Marks what was used."""
-        if not self.whole_file and not self.covered & {finding.span.line, finding.span.end_line}:
+    def silences(self, path: str, finding: Finding) -> bool:
+        """Does it, standing in the file `path`, cover the finding? Marks what was used."""
+        lines = {finding.span.line, finding.span.end_line} if finding.path == path else set[int]()
+        if not self.whole_file and not self.covered & lines:
             return False
         if self.words is None:
             hit = finding.family != "trainlint"  # a bare comment must not silence the report of its own uselessness
@@ -116,7 +117,7 @@ def apply(
     found = directives(document, cell_ends)
     if not found:
         return list(findings)
-    kept = [finding for finding in findings if not _silenced(finding, found)]
+    kept = [finding for finding in findings if not _silenced(path, finding, found)]
     lines = _LINE_END.split(document.text)
     own: list[Finding] = []
     if "TR002" in active:
@@ -124,11 +125,11 @@ def apply(
     if "TR001" in active and complete:
         judged = frozenset(active) - (frozenset() if has_base else _NEED_BASE)
         own += [finding for each in found for finding in _unused(path, each, judged, lines)]
-    return kept + [finding for finding in own if not _silenced(finding, found)]
+    return kept + [finding for finding in own if not _silenced(path, finding, found)]
 
 
-def _silenced(finding: Finding, found: list[Directive]) -> bool:
-    hits = [directive.silences(finding) for directive in found]  # all of them: each is marked as used
+def _silenced(path: str, finding: Finding, found: list[Directive]) -> bool:
+    hits = [directive.silences(path, finding) for directive in found]  # all of them: each is marked as used
     return any(hits)
 
 
