@@ -75,6 +75,7 @@ def call_function(
 
     definition = func.node
     run.program.called.add(id(definition))
+    run.program.running.add(id(definition))
     if run.depth >= MAX_DEPTH or definition in run.active or not run.spend():
         run.trace.incomplete = True
         return Unknown(f"{func.name}(…)")

@@ -20,7 +20,7 @@ from trainlint.syntax import ir
 from trainlint.syntax.document import Document
 
 # statements interpreted for one file over all its entries (ANALYSIS §7: 50 ms a file)
-MAX_FILE_STATEMENTS = 60_000
+MAX_FILE_STATEMENTS = 25_000
 MAX_IMPORT_DEPTH = 3
 _MODEL_NAME = re.compile(
     r"(net|model|network|module|encoder|decoder|head|classifier|generator|discriminator|backbone)", re.I
@@ -39,6 +39,23 @@ class File:
         self.frameworks: frozenset[str] = frozenset()
 
 
+class Entry:
+    """One interpreted entry: what it reported, and the function bodies it ran (by identity of their statements)."""
+
+    __slots__ = ("defines", "facts", "func", "name", "ran", "receiver", "trace")
+
+    def __init__(
+        self, name: str, func: Func | None, receiver: Value | None, run: Run, ran: frozenset[int], defines: bool
+    ) -> None:
+        self.name = name
+        self.func = func
+        self.receiver = receiver
+        self.trace = run.trace
+        self.facts = run.facts
+        self.ran = ran
+        self.defines = defines
+
+
 class Program:
     """Interprets one file: its module body, then every function and method that nothing else called."""
 
@@ -52,6 +69,12 @@ class Program:
         self.traces: list[Trace] = []
         self.facts: list[object] = []
         self.spent = 0
+        self.entries: list[Entry] = []
+        # the bodies that the entry in progress has run
+        self.running: set[int] = set()
+        self.referenced: set[str] = set()
+        # no other file of the workspace was read
+        self.self_contained = True
         # statements whose expression values are recorded, for hovers
         self.watch: dict[tuple[ir.Stmt, int], Value] | None = None
         self.watched: frozenset[ir.Stmt] = frozenset()
@@ -73,13 +96,34 @@ class Program:
         run.frames.append(Frame("<module>"))
         self._set_module_names(file.scope, main=True)
         execute_block(run, file.scope, file.document.module.body)
-        self._finish(run)
-        referenced = set().union(*(unit.called for unit in file.document.units))
+        self._finish(run, None, None, defines=False)
+        referenced = self.referenced = self.names_called()
         for roots in (True, False):
             for func in self._pending(referenced if roots else set()):
                 self._interpret_function(func)
             for cls in list(self.classes):
                 self._interpret_methods(cls, referenced if roots else set())
+        self.collect()
+
+    def collect(self) -> None:
+        """Gather what the entries reported."""
+        self.traces = [entry.trace for entry in self.entries]
+        self.facts = [fact for entry in self.entries for fact in entry.facts]
+
+    def names_called(self) -> set[str]:
+        """The names that calls anywhere in the file are made by."""
+        return set().union(*(unit.called for unit in self.file.document.units))
+
+    def rerun(self, entry: Entry) -> Entry:
+        """Interpret an entry again, on the same objects."""
+        assert entry.func is not None
+        run = self._run(entry.name)
+        run.trace.owner = entry.func.owner
+        known = len(self.defined) + len(self.classes)
+        self.running = {id(entry.func.node)}
+        self.enter(run, entry.func, entry.receiver)
+        defines = len(self.defined) + len(self.classes) != known
+        return Entry(entry.name, entry.func, entry.receiver, run, frozenset(self.running), defines)
 
     def _pending(self, referenced: set[str]) -> list[Func]:
         waiting = [f for f in self.defined if id(f.node) not in self.called and f.name not in referenced]
@@ -111,8 +155,9 @@ class Program:
         self.called.add(id(func.node))
         run = self._run(name)
         run.trace.owner = func.owner
+        known = len(self.defined) + len(self.classes)
         self.enter(run, func, receiver)
-        self._finish(run)
+        self._finish(run, func, receiver, defines=len(self.defined) + len(self.classes) != known)
 
     def enter(self, run: Run, func: Func, receiver: Value | None) -> None:
         """Interpret a function whose caller is not known."""
@@ -120,6 +165,7 @@ class Program:
 
         if not isinstance(func.node, ir.FunctionDef):
             return
+        self.running.add(id(func.node))
         inner = Scope("function", func.file, func.scope, func.name)
         free_parameters(run, inner, func, receiver)
         run.frames.append(Frame(func.name, func.owner))
@@ -133,15 +179,17 @@ class Program:
             run.active.pop()
             run.frames.pop()
 
+    def left(self) -> int:
+        """Statements that may still be interpreted for this file."""
+        return MAX_FILE_STATEMENTS - self.spent
+
     def _run(self, entry: str) -> Run:
         return Run(self, Trace(entry, self.file))
 
-    def _finish(self, run: Run) -> None:
-        from trainlint.analysis.run import MAX_STATEMENTS
-
-        self.spent += MAX_STATEMENTS - run.budget
-        self.traces.append(run.trace)
-        self.facts.extend(run.facts)
+    def _finish(self, run: Run, func: Func | None, receiver: Value | None, defines: bool) -> None:
+        self.spent += run.granted - run.budget
+        self.entries.append(Entry(run.trace.entry, func, receiver, run, frozenset(self.running), defines))
+        self.running = set()
 
     def initialise(self, run: Run, instance: Instance, init: Func) -> None:
         """Run `__init__` with unknown arguments, silently."""
@@ -257,6 +305,7 @@ class Program:
         located = self.workspace.module(file.path, level, dotted)
         if located is None:
             return None
+        self.self_contained = False
         path, document = located
         known = self.files.get(path)
         if known is None:
@@ -278,6 +327,7 @@ class Program:
 
     def data_file(self, file: File, name: str) -> Value | None:
         """A YAML, JSON or TOML file of the workspace as a value: every scalar is an overridable default."""
+        self.self_contained = False
         node = self.workspace.data_file(file.path, name)
         return config_value(node) if node is not None else None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
 from trainlint.analysis.values import Const, Place, Step, Value
@@ -155,6 +156,7 @@ def canonical(name: str) -> str:
     return result
 
 
+@lru_cache(maxsize=20_000)
 def kind_of(name: str) -> str | None:
     """The kind of object that calling `name` makes, None where it is not a known class."""
     found = KINDS.get(name)

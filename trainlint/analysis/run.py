@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 # Caps (ANALYSIS §7): beyond them values are Unknown and absence rules are silent.
 MAX_DEPTH = 6
-MAX_STATEMENTS = 12_000
+MAX_STATEMENTS = 5_000
 
 
 class Frame:
@@ -43,6 +43,7 @@ class Run:
         "facts",
         "frames",
         "grad",
+        "granted",
         "loops",
         "muted",
         "program",
@@ -62,7 +63,9 @@ class Run:
         self.grad = True
         self.muted = 0
         self.depth = 0
-        self.budget = MAX_STATEMENTS
+        # what is left for this entry, within what is left for the file
+        self.budget = max(0, min(MAX_STATEMENTS, program.left()))
+        self.granted = self.budget
         self.exhausted = False
 
     @property

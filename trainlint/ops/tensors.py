@@ -183,7 +183,7 @@ def flatten_function(call: OpCall) -> Value | None:
 
 @array_method(
     "to", "cuda", "cpu", "float", "half", "double", "bfloat16", "type", "type_as", "contiguous", "clone", "copy",
-    "byte", "int", "long", "pin_memory", "requires_grad_", "astype", "clamp", "clip", "abs", "share_memory_", "expand",
+    "byte", "int", "long", "pin_memory", "requires_grad_", "astype", "share_memory_",
 )  # fmt: skip
 def kept(call: OpCall) -> Value | None:
     """Moves, casts and copies keep every tag; `cuda` and `cpu` set the device."""
@@ -200,6 +200,22 @@ def kept(call: OpCall) -> Value | None:
             return array.but(device=first.value.partition(":")[0])
         return array.but(device=None)
     return array
+
+
+@array_method("clamp", "clip", "clamp_", "abs")
+def bounded(call: OpCall) -> Value | None:
+    """The axes stay, what the numbers mean may not: a clamped score may be a probability."""
+    array = call.receiver
+    if not isinstance(array, Array):
+        return None
+    return array.but(range=array.range if array.range in ("255", "unit") else None)
+
+
+@array_method("expand", "repeat", "tile", "expand_as")
+def repeated(call: OpCall) -> Value | None:
+    """A grey image may become one of three channels."""
+    array = call.receiver
+    return array.but(shape=None, channels=None) if isinstance(array, Array) else None
 
 
 @array_method("detach", "detach_")

@@ -10,6 +10,7 @@ import trainlint.ops  # registers what library calls do
 from trainlint.analysis.compare import compare_with_base
 from trainlint.analysis.describe import describe
 from trainlint.analysis.facts import Call
+from trainlint.analysis.incremental import Shape, update
 from trainlint.analysis.loops import derive
 from trainlint.analysis.program import Program
 from trainlint.analysis.references import stated_references
@@ -45,17 +46,39 @@ class Analyser:
         self.workspace = workspace
         self.failures: list[tuple[str, str, BaseException]] = []
         self._base: tuple[str, Document, Program] | None = None
+        self._last: tuple[Document, Program, Shape] | None = None
 
     def forget(self, path: str) -> None:
-        """A file changed on disk or was closed."""
-        self._base = None
+        """A file changed on disk, in another editor buffer, or was closed.
+
+        What is kept of a file itself is tied to its Document; only what other files read of it must go.
+        """
+        if self._last is not None and path != self._last[1].file.path:
+            self._last = None
+        if self._base is not None and path != self._base[0]:
+            self._base = None
 
     def program(self, path: str, document: Document, base: Base | None = None) -> Program:
         """The interpreted program of a file."""
-        program = interpret(path, document, self.workspace)
+        program = self._current(path, document)
         program.facts.extend(stated_references(program))
         if base is not None:
             program.facts.extend(compare_with_base(program, self._base_program(path, base), base.label))
+        return program
+
+    def _current(self, path: str, document: Document) -> Program:
+        """The program of this version: the last one brought up to date where only function bodies changed."""
+        shape = Shape(document.module)
+        last, self._last = self._last, None
+        if last is not None and last[0] is document and last[1].file.path == path:
+            program = last[1]
+            if update(program, last[2], shape):
+                program.collect()
+                derive(program)
+                self._last = (document, program, shape)
+                return program
+        program = interpret(path, document, self.workspace)
+        self._last = (document, program, shape)
         return program
 
     def _base_program(self, path: str, base: Base) -> Program:

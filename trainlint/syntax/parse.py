@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import libcst as cst
 from libcst import native  # type: ignore[attr-defined]  # a compiled module without stubs
 
@@ -10,6 +12,9 @@ from trainlint.syntax.lower import Lowering
 from trainlint.text.skeleton import scan
 
 WRAPPER = "if 1:\n"
+MAX_DEPTH = 100
+MAX_OPERATORS = 500
+_OPERATORS = re.compile(r"[-+*/%@&|^~.]|\bnot\b|\band\b|\bor\b|\bif\b|\blambda\b")
 
 
 def parse_unit(text: str, indented: bool) -> ir.Unit | None:
@@ -39,7 +44,26 @@ def parse_body(text: str, indented: bool) -> list[cst.CSTNode] | None:
     return list(outer.body.body)
 
 
+def too_deep(text: str) -> bool:
+    """Do brackets or operators nest beyond what the native parser's stack bears? CPython stops at 200 brackets."""
+    if text.count("(") + text.count("[") + text.count("{") > MAX_DEPTH:
+        depth = deepest = 0
+        for char in text:
+            if char in "([{":
+                depth += 1
+                deepest = max(deepest, depth)
+            elif char in ")]}":
+                depth -= 1
+        if deepest > MAX_DEPTH:
+            return True
+    return max((len(_OPERATORS.findall(line)) for line in text.split("\n") if len(line) > MAX_OPERATORS), default=0) > (
+        MAX_OPERATORS
+    )
+
+
 def parse_module(text: str, indented: bool) -> cst.Module | None:
+    if too_deep(text):
+        return None
     source = f"{WRAPPER}{text}\n" if indented else f"{text}\n"
     try:
         return native.parse_module(source)  # type: ignore[no-any-return]

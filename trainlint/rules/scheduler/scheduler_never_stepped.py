@@ -42,6 +42,8 @@ def check(program: WholeProgram):
         if not isinstance(stmt, ir.Assign) or len(stmt.targets) != 1 or not isinstance(stmt.targets[0], ir.Name):
             continue
         name = stmt.targets[0].id
+        if any(e.subject is scheduler.value for e in scheduler.trace.of("scheduler_step")):
+            continue
         if stmt.value is not scheduler.node or len(re.findall(rf"\b{re.escape(name)}\b", text)) != 1:
             continue
         if scheduler.trace.framework or not any(True for _ in scheduler.trace.of("step")):
