@@ -187,7 +187,16 @@ class Document:
             head, _, rest = source.partition("\n")
             self._broken(head, only.line + shift, into)
             if rest.strip():
-                self._rescue(rest, only.line + shift + 1, into, depth + 1)
+                self._fragment(rest, only.line + shift + 1, into, depth + 1)
+
+    def _fragment(self, piece: str, line: int, into: list[ir.Stmt], depth: int) -> None:
+        """What follows a broken physical line: its statements are tried one by one."""
+        lines, _ = scan(piece)
+        for statement in nest(lines):
+            if depth > MAX_NESTING:
+                self._broken(piece, line, into)
+                return
+            self._chunk(lines, statement.first, statement.last, piece, line - 1, into, depth)
 
     def _hollow_or_headless(
         self, lines: list[LogicalLine], statement: Statement, text: str, shift: int, into: list[ir.Stmt], depth: int

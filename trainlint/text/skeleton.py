@@ -125,6 +125,11 @@ class Skeleton:
         """Replace the code points `start:end`; only the lines around the edit are scanned again."""
         old = self.text
         self.text = text = old[:start] + new + old[end:]
+        # quotes, escapes and carriage returns can change what stands before them: a string that was never closed is now
+        around = old[max(0, start - 3) : end + 3] + new
+        if any(char in around for char in "\"'\\\r"):
+            self.lines, _ = scan(text)
+            return
         lines = self.lines
         moved = len(new) - (end - start)
         # the number of lines depends on what stands beside a \r, so count in the texts rather than in the pieces
