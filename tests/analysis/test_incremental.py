@@ -17,10 +17,29 @@ from trainlint.syntax.document import Document
 EXAMPLES = Path(__file__).parents[2] / "examples"
 PATH = "/project/train.py"
 PIECES = [
-    "optimizer.zero_grad()", "loss.backward()", "optimizer.step()", "lr=0.5", "lr=1e-3", "model.eval()", "model.train()",
-    "total += loss", "    ", "\n", "(", ")", '"', "if x ==", "# a note", "return loss", "0", "def helper(a, b):\n    pass\n",
-    "with torch.no_grad():\n", "images = images.permute(0, 2, 1)", ".item()", "self.value = 1",
-]  # fmt: skip
+    "optimizer.zero_grad()",
+    "loss.backward()",
+    "optimizer.step()",
+    "lr=0.5",
+    "lr=1e-3",
+    "model.eval()",
+    "model.train()",
+    "total += loss",
+    "    ",
+    "\n",
+    "(",
+    ")",
+    '"',
+    "if x ==",
+    "# a note",
+    "return loss",
+    "0",
+    "def helper(a, b):\n    pass\n",
+    "with torch.no_grad():\n",
+    "images = images.permute(0, 2, 1)",
+    ".item()",
+    "self.value = 1",
+]
 
 
 def findings(analyser: Analyser, document: Document) -> list[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -15,6 +16,8 @@ OK, FINDINGS, USAGE, INTERNAL, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 3, 130, 141
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 clean, 1 findings, 2 wrong use, 3 internal error."""
+    # a short-lived process that builds many small objects: collecting them often costs a quarter of its time
+    gc.set_threshold(100_000, 20, 20)
     from trainlint.cli.options import make_parser
     from trainlint.project.errors import UsageError
 

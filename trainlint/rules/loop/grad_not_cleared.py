@@ -85,6 +85,9 @@ def in_loop(loop: TrainLoop):
         if not followed(step, loop) or opened(step, loop):
             continue
         clears = [e for e in loop.of("zero_grad") if clears_it(e, step)]
+        partly = bool(clears) and not step.conds_in(loop.loop) and all(modulo(e, loop) for e in clears)
+        if clears and not partly:
+            continue
         back = next(e for e in loop.of("backward"))
         because = [Because(back.place, "gradients are added here"), Because(loop.place, "in this loop")]
         name = source(step.node).partition(".step")[0]
@@ -94,7 +97,7 @@ def in_loop(loop: TrainLoop):
                 "gradients of `{name}` are never cleared in this loop: each step follows the sum of all batches so far"
             )
             yield finding(step, text, name=name, because=because, fix=fix)
-        elif not step.conds_in(loop.loop) and all(modulo(e, loop) for e in clears):
+        else:
             text = (
                 "`{name}` steps in every iteration but its gradients are cleared only in every k-th: "
                 "old gradients are applied again"
