@@ -1,134 +1,301 @@
-"""Chunks, edits and columns agree with parsing the whole file: files of the standard library and of trainlint."""
+"""Documents: chunked equals whole, incremental equals from scratch, and IR objects that outlive edits."""
 
 from __future__ import annotations
 
+import gc
+import pickle
 import random
-import sysconfig
 from pathlib import Path
 
-import libcst as cst
+import libcst
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from libcst.metadata import MetadataWrapper, PositionProvider
+from ir_dump import dump, whole
+from python_text import edits, garbage, place, texts
+from real_files import own_files, read, sample
 
 from trainlint.syntax import ir
-from trainlint.syntax.columns import span
 from trainlint.syntax.document import Document
-from trainlint.syntax.lower import Lowering
-from trainlint.text.skeleton import Skeleton, comments, scan
 
-STDLIB = Path(sysconfig.get_paths()["stdlib"])
-OWN = sorted((Path(__file__).parents[2] / "trainlint").rglob("*.py"))
-FILES = [*random.Random(7).sample(sorted(STDLIB.glob("*.py")), 25), *OWN[::4]]
-SNIPPETS = ["(", ")", '"', '"""', "\n", "    ", "if x:\n", "def f(\n", "x = 1\n", "# note", "\\\n", "else:\n", "@", ""]
+FILES = [*own_files(), *sample(60)]
 
 
-def dump(node: object, lines: bool = True) -> object:
-    """The IR as plain tuples; statements with their lines."""
-    if isinstance(node, (list, tuple)):
-        return [dump(item, lines) for item in node]
-    if isinstance(node, (ir.Expr, ir.Stmt, ir.Param, ir.CompFor, ir.Handler, ir.Case)):
-        hidden = {"stmt", "ord", "unit", "index", "line", "end", "__weakref__"}
-        names = sorted({n for cls in type(node).__mro__ for n in getattr(cls, "__slots__", ())} - hidden)
-        where = (node.first_line, node.last_line) if isinstance(node, ir.Stmt) and lines else ()
-        return (type(node).__name__, *where, *((n, dump(getattr(node, n), lines)) for n in names))
-    return repr(node)
+def state(document: Document) -> tuple[object, ...]:
+    return dump(document.module), document.comments, document.broken
 
 
-def read(path: Path) -> str:
-    return path.read_text(encoding="utf-8", errors="replace")
+def check(document: Document, text: str) -> None:
+    """The document is as if it had been opened with this text."""
+    assert document.text == text
+    assert state(document) == state(Document(text))
+    for unit in document.units:
+        lines = unit.text.count("\n") if "\r" not in unit.text else len(unit.source_lines()) - 1
+        got = "\n".join(document.source_line(unit.line + n) for n in range(lines + 1))
+        assert got == "\n".join(unit.source_lines()), "a unit is where it says"
 
 
-def whole(text: str) -> list[ir.Stmt]:
-    """The file lowered as one unit."""
-    unit = ir.Unit(text, 1)
-    lines = [(ll.line - 1, ll.end - 1) for ll in scan(text)[0]]
-    return Lowering(unit, lines).module(list(cst.parse_module(text).body))
-
-
-@pytest.mark.parametrize("path", FILES, ids=lambda p: p.stem)
-def test_chunks_give_what_the_whole_file_gives(path: Path) -> None:
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_chunked_equals_whole(path: Path) -> None:
     text = read(path)
+    expected = whole(text) if text is not None else None
+    if text is None or expected is None:
+        pytest.skip("not UTF-8, or not Python 3")
     document = Document(text)
     assert document.broken == []
-    assert dump(document.module.body) == dump(whole(text))
+    assert dump(document.module) == dump(expected)
 
 
-@pytest.mark.parametrize("path", FILES[::6], ids=lambda p: p.stem)
-def test_columns_are_those_of_libcst(path: Path) -> None:
-    text = read(path)
-    module = cst.parse_module(text)
-    wrapper = MetadataWrapper(module, unsafe_skip_copy=True)
-    positions = wrapper.resolve(PositionProvider)
-    nodes: list[tuple[cst.CSTNode, int, int]] = []
-    lines = [(ll.line - 1, ll.end - 1) for ll in scan(text)[0]]
-    Lowering(ir.Unit(text, 1), lines, nodes).module(list(module.body))
-    wanted = sorted(
-        (p.start.line, p.start.column + 1, p.end.line, p.end.column + 1)
-        for p in (positions[node] for node, _, ordinal in nodes if ordinal >= 0)
-    )
-    found = []
-    for stmt in statements(Document(text).module.body):
-        span(stmt)
-        for (index, ordinal), (line, column, end, end_column) in (stmt.unit.spans or {}).items():
-            if index == stmt.index and ordinal >= 0:
-                found.append((stmt.unit.file_line(line - 1), column, stmt.unit.file_line(end - 1), end_column))
-    assert sorted(found) == wanted
-    assert found
+@settings(max_examples=300, deadline=None)
+@given(texts, edits)
+def test_incremental_equals_from_scratch(text: str, changes: list[tuple[float, float, str]]) -> None:
+    document = Document(text)
+    for change in changes:
+        start, end, new = place(text, change)
+        document.edit(start, end, new)
+        text = text[:start] + new + text[end:]
+        check(document, text)
 
 
-def statements(block: list[ir.Stmt]) -> list[ir.Stmt]:
-    result: list[ir.Stmt] = []
-    for stmt in block:
-        result.append(stmt)
-        for name in ("body", "orelse", "final"):
-            result += statements(getattr(stmt, name, None) or [])
-        if isinstance(stmt, ir.Try):
-            for handler in stmt.handlers:
-                result += statements(handler.body)
-        if isinstance(stmt, ir.Match):
-            for case in stmt.cases:
-                result += statements(case.body)
-    return result
+@settings(max_examples=30, deadline=None)
+@given(st.sampled_from(FILES), edits)
+def test_incremental_equals_from_scratch_on_real_files(path: Path, changes: list[tuple[float, float, str]]) -> None:
+    text = read(path) or ""
+    document = Document(text)
+    for at, size, new in changes:
+        start, end, new = place(text, (at, size / 20, new))
+        document.edit(start, end, new)
+        text = text[:start] + new + text[end:]
+        check(document, text)
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_edits_give_what_a_fresh_document_gives(seed: int) -> None:
-    chance = random.Random(seed)
-    document = Document(read(FILES[seed * 5])[:6000])
-    for _ in range(40):
-        start = chance.randrange(len(document.text) + 1)
-        end = min(len(document.text), start + chance.choice([0, 0, 1, 3, 30]))
-        document.edit(start, end, chance.choice(SNIPPETS))
-        fresh = Document(document.text)
-        assert dump(document.module.body) == dump(fresh.module.body)
-        assert document.broken == fresh.broken
-        assert document.comments == fresh.comments
+def test_typing_a_file_line_by_line() -> None:
+    text = (Path(libcst.__file__).parent / "tool.py").read_text(encoding="utf-8")[:12_000]
+    document = Document("")
+    typed = ""
+    rng = random.Random(2)
+    for line in text.splitlines(keepends=True):
+        document.edit(len(typed), len(typed), line)
+        typed += line
+        if rng.random() < 0.1:
+            check(document, typed)
+    check(document, typed)
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_the_skeleton_follows_edits(seed: int) -> None:
-    chance = random.Random(seed)
-    skeleton = Skeleton(read(FILES[seed])[:4000])
-    for _ in range(60):
-        start = chance.randrange(len(skeleton.text) + 1)
-        end = min(len(skeleton.text), start + chance.choice([0, 1, 10]))
-        skeleton.edit(start, end, chance.choice([*SNIPPETS, "\r\n", "\r"]))
-        assert [repr_line(ll) for ll in skeleton.lines] == [repr_line(ll) for ll in scan(skeleton.text)[0]]
-
-
-def repr_line(line: object) -> tuple[object, ...]:
-    return tuple(getattr(line, name) for name in ("line", "end", "indent", "keyword", "start", "stop"))
-
-
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.text(alphabet=st.sampled_from(list("abxif:()[]{}'\"#\\\n\r\t =@.,01\0\ufeff\f")), max_size=120))
+@settings(max_examples=300, deadline=None)
+@given(st.one_of(garbage, st.text(max_size=120), st.binary(max_size=120).map(lambda raw: raw.decode("latin-1"))))
 def test_any_text_gives_a_document(text: str) -> None:
     document = Document(text)
-    for stmt in statements(document.module.body):
-        assert 1 <= stmt.first_line <= stmt.last_line
-        span(stmt)
+    assert document.text == text
+    document.edit(0, 0, "x = 1\n")
+    check(document, "x = 1\n" + text)
+
+
+TRAINING = """import torch
+
+
+class Net(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = torch.nn.Conv2d(3, 64, 3)
+
+    def forward(self, x):
+        return self.conv(x)
+
+
+def main(args):
+    lr = 0.1
+    for epoch in range(10):
+        if epoch > 5:
+            lr = lr / 10
+        else:
+            print(epoch)
+        train(lr)
+
+
+main(1)
+"""
+
+
+def calls(document: Document) -> set[str]:
+    text = dump(document.module)
+    names = [line.split("=", 1)[1] for line in text.split("\n") if line.strip().startswith(("name=", "id="))]
+    return set(names)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "lost"),
+    [
+        ("if epoch > 5:", "if epoch >", set()),
+        ("if epoch > 5:", "if epoch > 5", set()),
+        ("lr = 0.1", "lr = foo(1, (2", set()),
+        ("lr = 0.1", "lr = 'abc(", set()),
+        ("lr = 0.1", 'lr = """abc', set()),
+        ("lr = 0.1", "lr = torch.", set()),
+        ("def main(args):", "def main(args", set()),
+        ("def main(args):", "def", {"'main'", "'args'"}),
+        ("def forward(self, x):", "def forward(self, ", {"'x'"}),
+        ("class Net(torch.nn.Module):", "class Net(torch.nn.Module", {"'Module'"}),
+        ("for epoch in range(10):", "for epoch in ", {"'range'"}),
+        ("print(epoch)", "print(epoch", set()),
+        ("super().__init__()", "super().__init__(", set()),
+        ("self.conv = torch.nn.Conv2d(3, 64, 3)", "self.conv = torch.nn.Conv2d(3, 64", {"'Conv2d'"}),
+    ],
+)
+def test_half_typed_code_keeps_the_rest(old: str, new: str, lost: set[str]) -> None:
+    assert old in TRAINING
+    before = calls(Document(TRAINING))
+    document = Document(TRAINING)
+    at = TRAINING.index(old)
+    document.edit(at, at + len(old), new)
+    check(document, TRAINING.replace(old, new, 1))
+    assert len(document.broken) >= 1
+    broken_line = TRAINING[:at].count("\n") + 1
+    assert all(
+        first == last == broken_line or document.source_line(first).strip() == "else:"
+        for first, last in document.broken
+    )
+    broken_names = {repr(name) for name in _broken_names(document)}
+    assert before - calls(document) - broken_names <= lost
+    document.edit(at, at + len(new), old)
+    assert document.broken == []
+    check(document, TRAINING)
+
+
+def _broken_names(document: Document) -> set[str]:
+    names: set[str] = set()
+    for unit in document.units:
+        for stmt in unit.statements:
+            if isinstance(stmt, ir.Broken):
+                names.update(stmt.names)
+    return names
+
+
+def test_a_half_typed_definition_keeps_its_name_and_its_methods() -> None:
+    document = Document(TRAINING.replace("def forward(self, x):", "def forward(self, "))
+    net = document.module.body[1]
+    assert isinstance(net, ir.ClassDef)
+    functions = [stmt for stmt in net.body if isinstance(stmt, ir.FunctionDef)]
+    assert [each.name for each in functions] == ["__init__", "forward"]
+    assert [param.name for param in functions[1].params] == ["self"]
+    assert isinstance(functions[1].body[0], ir.Return)
+
+
+def test_the_body_of_a_half_typed_header_stays_in_its_place() -> None:
+    document = Document("def f():\n    if epoch ==\n        step(1)\n    return 2\n")
+    function = document.module.body[0]
+    assert isinstance(function, ir.FunctionDef)
+    assert [type(stmt) for stmt in function.body] == [ir.Broken, ir.ExprStmt, ir.Return]
+    assert isinstance(function.body[0], ir.Broken)
+    assert function.body[0].names == ("epoch",)
+
+
+def statements(document: Document) -> list[ir.Stmt]:
+    return [stmt for unit in document.units for stmt in unit.statements]
+
+
+def test_unchanged_statements_keep_their_objects() -> None:
+    text = "".join(f"def f{n}():\n    x = {n}\n" + "    y = 1\n" * 30 + "\n\n" for n in range(10))
+    document = Document(text)
+    before = document.module.body
+    ids = {id(stmt) for stmt in statements(document)}
+    at = text.index("x = 5")
+    document.edit(at, at, "new = 0\n    ")
+    after = document.module.body
+    assert [a is b for a, b in zip(before, after, strict=True)] == [True] * 10
+    assert len([stmt for stmt in statements(document) if id(stmt) not in ids]) < 25
+    assert after[6].first_line == before[6].first_line == text[: text.index("def f6")].count("\n") + 2
+
+
+def test_a_large_compound_keeps_its_object_when_its_body_changes() -> None:
+    text = "class A:\n    def f(self):\n" + "        x = 1\n" * 40 + "    def g(self):\n        return 1\n"
+    document = Document(text)
+    before = document.module.body[0]
+    assert isinstance(before, ir.ClassDef)
+    f, g = before.body
+    old_body = f.body  # type: ignore[attr-defined]
+    document.edit(text.index("x = 1"), text.index("x = 1") + 1, "y")
+    after = document.module.body[0]
+    assert isinstance(after, ir.ClassDef)
+    assert after is before
+    assert after.body[0] is f
+    assert after.body[1] is g
+    assert f.body is not old_body  # type: ignore[attr-defined]
+    check(document, text.replace("x", "y", 1))
+
+
+def test_text_that_comes_back_brings_its_objects_back() -> None:
+    text = "x = 1\ny = f(2)\n"
+    document = Document(text)
+    before = document.module.body
+    at = text.index("2")
+    document.edit(at, at + 1, "3")
+    assert document.module.body[1] is not before[1]
+    document.edit(at, at + 1, "2")
+    assert [a is b for a, b in zip(before, document.module.body, strict=True)] == [True, True]
+
+
+def test_the_same_text_twice_has_objects_of_its_own() -> None:
+    function = "def f():\n" + "    x = 1\n" * 40
+    document = Document(function * 3)
+    found = statements(document)
+    assert len({id(stmt) for stmt in found}) == len(found)
+    assert [stmt.first_line for stmt in document.module.body] == [1, 42, 83]
+
+
+def test_no_libcst_object_is_reachable_from_a_document() -> None:
+    document = Document(TRAINING * 3 + "x = foo(\n")
+    document.edit(10, 10, "\ny = 1\n")
+    seen: set[int] = set()
+    stack: list[object] = [document]
+    while stack:
+        each = stack.pop()
+        if id(each) in seen or isinstance(each, (type, type(gc))) or callable(each):
+            continue
+        seen.add(id(each))
+        assert not isinstance(each, libcst.CSTNode)
+        stack.extend(gc.get_referents(each))
+    assert len(seen) > 300
+
+
+def test_the_ir_can_be_pickled() -> None:
+    document = Document(TRAINING)
+    copy = pickle.loads(pickle.dumps(document.module))
+    assert dump(copy) == dump(document.module)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "+".join(["1"] * 5000),
+        "(" * 5000 + ")" * 5000,
+        "[" * 5000,
+        "-" * 20000 + "1",
+        "x" + ".a" * 5000,
+        "lambda: " * 5000 + "1",
+        "not " * 5000 + "1",
+        "f'{" + "(" * 5000 + ")" * 5000 + "}'",
+        "if 1: pass\n" + "elif 2: pass\n" * 800,
+        "\n".join(" " * n + "if 1:" for n in range(300)),
+        "x = (\n" + "'a'\n" * 3000 + ")",
+        "{1: " * 3000,
+    ],
+    ids=lambda text: text[:12].strip(),
+)
+def test_deep_nesting_ends_in_a_document(text: str) -> None:
+    document = Document(text + "\ny = 1\n")
+    last = document.module.body[-1]
+    assert isinstance(last, ir.Assign)
+    assert isinstance(last.value, ir.Const)
+    assert last.value.value == 1
+
+
+def test_blank_lines_and_comments_inside_a_chunk_move_what_follows() -> None:
+    text = "x = 1\n# note\ny = 2\n"
+    document = Document(text)
+    at = text.index("# note")
+    document.edit(at, at, "# more\n\n")
+    check(document, "x = 1\n# more\n\n# note\ny = 2\n")
 
 
 @pytest.mark.parametrize(
@@ -139,43 +306,17 @@ def test_any_text_gives_a_document(text: str) -> None:
         '    name = "run\n',
         "    def helper(self, \n",
         "    x = [1,\n",
+        "    @\n",
+        '    """\n',
+        "    \\\n",
+        "    else:\n",
     ],
 )
-def test_a_half_typed_statement_breaks_only_itself(broken: str) -> None:
+def test_methods_around_a_half_typed_line_stay_where_they_are(broken: str) -> None:
     before = "class A:\n    def one(self):\n        return 1\n\n"
     after = "    def two(self):\n        return 2\n\n    def three(self):\n        return 3\n"
-    names = [s.name for s in statements(Document(before + broken + after).module.body) if isinstance(s, ir.FunctionDef)]
-    assert {"one", "two", "three"} <= set(names)
-
-
-def test_no_node_of_libcst_outlives_the_parse() -> None:
-    import gc
-
-    document = Document(read(OWN[0]) + read(OWN[-1]))
-    span(document.module.body[0])
-    gc.collect()
-    seen: set[int] = set()
-    stack: list[object] = [document]
-    while stack:
-        item = stack.pop()
-        if id(item) in seen or isinstance(item, type):
-            continue
-        seen.add(id(item))
-        assert not isinstance(item, cst.CSTNode)
-        if type(item).__module__.startswith(("trainlint", "builtins")):
-            stack += gc.get_referents(item)
-
-
-def test_deep_nesting_is_a_broken_statement() -> None:
-    for text in ("(" * 3000, "x = " + "1+" * 20000 + "1", "x = " + "-" * 20000 + "1", "x = a" + "()" * 5000):
-        document = Document(f"import torch\n{text}\ny = 1\n")
-        assert document.broken
-        assert any(isinstance(s, ir.Assign) and s.last_line >= 3 for s in document.module.body)
-
-
-def test_comments_are_found_outside_strings() -> None:
-    text = 'x = "# no"  # yes\n# alone\ny = """\n# no\n"""\n'
-    assert [(c.line, c.column, c.text, c.own_line) for c in comments(text)] == [
-        (1, 13, "# yes", False),
-        (2, 1, "# alone", True),
-    ]
+    document = Document(before + broken + after)
+    klass = document.module.body[0]
+    assert isinstance(klass, ir.ClassDef)
+    names = [each.name for each in klass.body if isinstance(each, ir.FunctionDef)]
+    assert [name for name in names if name != "helper"] == ["one", "two", "three"]

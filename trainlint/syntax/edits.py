@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from trainlint.syntax import ir
-from trainlint.syntax.columns import span
+from trainlint.syntax.columns import argument_list_end, span
 from trainlint.text.place import Span
+
+_COMPOUND = (ir.For, ir.While, ir.If, ir.With, ir.Try, ir.Match, ir.FunctionDef, ir.ClassDef)
 
 
 def replace(node: ir.Expr | ir.Stmt, text: str) -> tuple[Span, str]:
@@ -14,39 +16,91 @@ def replace(node: ir.Expr | ir.Stmt, text: str) -> tuple[Span, str]:
 def wrap(node: ir.Expr | ir.Stmt, before: str, after: str) -> list[tuple[Span, str]]:
     """Insert text on both sides of a node."""
     where = span(node)
-    start = Span(where.line, where.column, where.line, where.column)
-    end = Span(where.end_line, where.end_column, where.end_line, where.end_column)
-    return [(start, before), (end, after)]
+    return [(_point(where.line, where.column), before), (_point(where.end_line, where.end_column), after)]
 
 
 def source(node: ir.Expr | ir.Stmt) -> str:
-    """The source text of a node, as written."""
-    stmt = node.stmt if isinstance(node, ir.Expr) else node
-    unit = stmt.unit
+    """The source text of a node, as written but for line ends, which are `\\n`."""
+    unit = (node.stmt if isinstance(node, ir.Expr) else node).unit
     where = span(node)
-    lines = unit.text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    first = next((i for i in range(len(lines)) if unit.file_line(i) == where.line), None)
-    if first is None:
+    lines = unit.source_lines()[where.line - unit.line : where.end_line - unit.line + 1]
+    if not lines:
         return ""
-    last = first + (where.end_line - where.line)
-    if first == last:
-        return lines[first][where.column - 1 : where.end_column - 1]
-    middle = lines[first + 1 : last]
-    return "\n".join([lines[first][where.column - 1 :], *middle, lines[last][: where.end_column - 1]])
+    lines[-1] = lines[-1][: where.end_column - 1]
+    lines[0] = lines[0][where.column - 1 :]
+    return "\n".join(lines)
 
 
 def shares_line(stmt: ir.Stmt) -> bool:
     """Does something else stand on the lines of the statement (a one-line suite, a semicolon)?"""
-    lines = _lines(stmt)
     where = span(stmt)
-    if lines[stmt.line][: where.column - 1].strip():
+    if _line(stmt, stmt.line)[: where.column - 1].strip("\ufeff \t\f"):
         return True
-    tail = lines[stmt.end][where.end_column - 1 :].strip() if where.end_line == stmt.last_line else ""
-    return bool(tail) and not tail.startswith("#") and not isinstance(stmt, (ir.For, ir.While, ir.If, ir.With))
+    tail = _line(stmt, stmt.end)[where.end_column - 1 :].strip() if where.end_line == stmt.last_line else ""
+    return bool(tail) and not tail.startswith("#")
 
 
-def _lines(stmt: ir.Stmt) -> list[str]:
-    return stmt.unit.text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+def insert_line_before(stmt: ir.Stmt, text: str) -> tuple[Span, str] | None:
+    """A line of its own before the statement and its decorators, with its indentation.
+
+    None before an `elif` or a statement that shares its line, and in a text that continues the line before.
+    """
+    if shares_line(stmt) and not _starts_line(stmt):
+        return None
+    line = stmt.first_line
+    if isinstance(stmt, (ir.FunctionDef, ir.ClassDef)) and stmt.decorators:
+        line = min(span(each).line for each in stmt.decorators)
+    if isinstance(stmt, ir.If) and source(stmt).startswith("elif"):
+        return None
+    return _point(line, 1), f"{_indent(stmt)}{text}{_newline(stmt)}"
+
+
+def insert_line_after(stmt: ir.Stmt, text: str) -> tuple[Span, str] | None:
+    """A line of its own after a simple statement, with its indentation."""
+    if shares_line(stmt) or isinstance(stmt, _COMPOUND):
+        return None
+    return _point(stmt.last_line, len(_line(stmt, stmt.end)) + 1), f"{_newline(stmt)}{_indent(stmt)}{text}"
+
+
+def insert_argument(call: ir.Call, text: str) -> tuple[Span, str] | None:
+    """A new last argument: after the last one, before a trailing comma if there is one."""
+    end = argument_list_end(call)
+    if end is None:
+        return None
+    if end.last is None:
+        return _point(end.line, end.column), text
+    if len(call.args) == 1 and not call.keywords and isinstance(call.args[0], ir.Comp) and _is_bare(call, call.args[0]):
+        return None  # `f(x for x in y)`: the generator would need parentheses
+    return _point(end.last.end_line, end.last.end_column), f", {text}"
+
+
+def delete_statement(stmt: ir.Stmt) -> tuple[Span, str] | None:
+    """Without the lines of a simple statement. None where something else stands on them.
+
+    The caller makes sure that the statement is not the only one of its block.
+    """
+    if shares_line(stmt) or isinstance(stmt, _COMPOUND):
+        return None
+    return Span(stmt.first_line, 1, stmt.last_line + 1, 1), ""
+
+
+def _is_bare(call: ir.Call, generator: ir.Comp) -> bool:
+    """Is the only argument a generator without parentheses of its own?"""
+    return generator.kind == "generator" and not source(generator).startswith("(")
+
+
+def _starts_line(stmt: ir.Stmt) -> bool:
+    """Is nothing but white space before a compound statement (its one-line suite may follow)?"""
+    return isinstance(stmt, _COMPOUND) and not _line(stmt, stmt.line)[: span(stmt).column - 1].strip("\ufeff \t\f")
+
+
+def _point(line: int, column: int) -> Span:
+    return Span(line, column, line, column)
+
+
+def _line(stmt: ir.Stmt, offset: int) -> str:
+    lines = stmt.unit.source_lines()
+    return lines[min(offset, len(lines) - 1)]
 
 
 def _newline(stmt: ir.Stmt) -> str:
@@ -54,45 +108,5 @@ def _newline(stmt: ir.Stmt) -> str:
 
 
 def _indent(stmt: ir.Stmt) -> str:
-    line = _lines(stmt)[stmt.line]
-    return line[: len(line) - len(line.lstrip())]
-
-
-def insert_line_before(stmt: ir.Stmt, text: str) -> tuple[Span, str] | None:
-    """A line of its own before the statement, with its indentation."""
-    if shares_line(stmt):
-        return None
-    line = stmt.first_line
-    return Span(line, 1, line, 1), f"{_indent(stmt)}{text}{_newline(stmt)}"
-
-
-def insert_line_after(stmt: ir.Stmt, text: str) -> tuple[Span, str] | None:
-    """A line of its own after a simple statement, with its indentation."""
-    if shares_line(stmt) or isinstance(stmt, (ir.For, ir.While, ir.If, ir.With, ir.Try, ir.FunctionDef, ir.ClassDef)):
-        return None
-    last = _lines(stmt)[stmt.end].rstrip("\r\n")
-    where = Span(stmt.last_line, len(last) + 1, stmt.last_line, len(last) + 1)
-    return where, f"{_newline(stmt)}{_indent(stmt)}{text}"
-
-
-def insert_argument(call: ir.Call, text: str) -> tuple[Span, str] | None:
-    """A new last argument before the closing parenthesis."""
-    written = source(call)
-    if not written.endswith(")"):
-        return None
-    inside = written[:-1].rstrip()
-    where = span(call)
-    at = Span(where.end_line, where.end_column - 1, where.end_line, where.end_column - 1)
-    if "#" in inside.rpartition("\n")[2]:
-        return None
-    if inside.endswith("("):
-        return at, text
-    if inside.endswith(","):
-        return at, f" {text}" if not written[:-1].endswith((" ", "\n")) else text
-    if "\n" in written[len(inside) : -1]:
-        # the parenthesis stands on a line of its own: the argument goes after the last one
-        trimmed = inside.count("\n")
-        line = where.line + trimmed
-        column = len(inside.rpartition("\n")[2]) + (where.column if trimmed == 0 else 1)
-        return Span(line, column, line, column), f", {text}"
-    return at, f", {text}"
+    line = _line(stmt, stmt.line)
+    return line[: len(line) - len(line.lstrip(" \t\f"))]

@@ -8,35 +8,37 @@ Exact columns are computed on demand by `trainlint.syntax.columns.span`.
 
 from __future__ import annotations
 
+import re
 from typing import Literal, TypeAlias
 
 ParamKind = Literal["positional", "normal", "star", "keyword", "starstar"]
 
 
 class Unit:
-    """A piece of source that was parsed in one go: at most about 24 lines.
+    """A piece of source that was parsed in one go: at most about 24 lines, or the header of a larger compound.
 
     `text` is the source of the piece exactly as in the file (its own indentation kept); `line` is the
-    1-based line of the file where `text` starts; `statements` are the statements of its outermost level in order.
+    1-based line of the file where `text` starts; `statements` are the statements of its outermost level in order;
+    `called` are the names that calls in the piece are made by: `f` of `f(…)` and of `x.f(…)`.
+    `spans` belongs to `trainlint.syntax.columns`.
     """
 
-    __slots__ = ("__weakref__", "called", "line", "offsets", "spans", "statements", "text")
+    __slots__ = ("__weakref__", "called", "line", "spans", "statements", "text")
 
     def __init__(self, text: str, line: int) -> None:
         self.text = text
         self.line = line
-        # a hollowed compound: the line offset in the file of each line of `text`; None where they are the same
-        self.offsets: list[int] | None = None
         self.statements: list[Stmt] = []
-        # names that calls in this piece are made by: `f` of `f(…)` and of `x.f(…)`
         self.called: set[str] = set()
         self.spans: dict[tuple[int, int], tuple[int, int, int, int]] | None = None
 
     def file_line(self, offset: int) -> int:
         """The 1-based line of the file of a 0-based line of `text`."""
-        if self.offsets is None:
-            return self.line + offset
-        return self.line + self.offsets[min(offset, len(self.offsets) - 1)]
+        return self.line + offset
+
+    def source_lines(self) -> list[str]:
+        """The lines of `text`, without their line ends."""
+        return re.split(r"\r\n|\r|\n", self.text)
 
 
 class Expr:
@@ -280,6 +282,8 @@ class Stmt:
     """A statement. `line` and `end` are line offsets inside the unit: of the header of a compound, without its body.
 
     For a decorated definition `line` is the line of `def`/`class`.  `index` is unique inside the unit.
+    The type of an `except` and the pattern and guard of a `case` belong to an UnknownStmt of their own that no block
+    holds: its lines are those of the clause.
     """
 
     __slots__ = ("end", "index", "line", "unit")
@@ -547,7 +551,7 @@ class UnknownStmt(Stmt):
 
 
 class Broken(Stmt):
-    """A statement that does not parse (half typed). `binds` are the names that its text seems to bind or call."""
+    """A statement that does not parse (half typed). `names` are the identifiers in its text."""
 
     __slots__ = ("names",)
 

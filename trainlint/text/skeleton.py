@@ -1,36 +1,59 @@
-"""The skeleton of a text: its logical lines, found by one regular expression. Never fails, whatever the text.
+"""The skeleton of a text: its logical lines and comments, found with one regular expression. Never fails.
 
 A logical line that stays open (an unclosed bracket or string) is closed where the next statement evidently begins, so
-that half-typed code breaks only itself.
+that half-typed code breaks only itself.  A `Skeleton` follows edits by scanning only what they touch; the result
+equals a scan from scratch.
 """
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
+from operator import attrgetter
 
 from trainlint.text.place import Comment
 
+_NEWLINE = r"(?:\r\n|\n|\r)"
+_ESCAPED = r"\\(?:\r\n|.)"
 _TOKEN = re.compile(
-    r"""("{3}(?:\\.|[^\\])*?"{3}|'{3}(?:\\.|[^\\])*?'{3}|"(?:\\.|[^"\\\r\n])*"|'(?:\\.|[^'\\\r\n])*')"""
-    r"""|(\#[^\r\n]*)|([\(\[\{])|([\)\]\}])|(\\\r?\n)|(\r\n|\r|\n)""",
+    rf'("""[^"\\]*(?:(?:\\.|"(?!""))[^"\\]*)*"""|'
+    rf"'''[^'\\]*(?:(?:\\.|'(?!''))[^'\\]*)*'''|"
+    rf'"(?!"")[^"\\\r\n]*(?:{_ESCAPED}[^"\\\r\n]*)*"|'
+    rf"'(?!'')[^'\\\r\n]*(?:{_ESCAPED}[^'\\\r\n]*)*')"  # 1 a whole string
+    r"|(\#[^\r\n]*)"  # 2 a comment
+    r"|([(\[{])"  # 3 an opening bracket
+    r"|([)\]}])"  # 4 a closing bracket
+    rf"|(\\{_NEWLINE})"  # 5 a continued line
+    rf"|({_NEWLINE})"  # 6 the end of a line
+    r"|(\"\"\"[^\r\n]*|'''[^\r\n]*)"  # 7 a triple quote that is never closed
+    r"|([\"'][^\r\n]*)",  # 8 a quote that is not closed on its line
     re.S,
 )
-_HEAD = re.compile(r"[ \t\f]*(@|[^\W\d]\w*)?")
-_NEWLINE = re.compile(r"\r\n|\r|\n")
-# keywords that begin a statement and cannot continue an expression
+_STRING, _COMMENT, _OPEN, _CLOSE, _CONTINUED, _END, _UNCLOSED_TRIPLE = range(1, 8)
+# How a line starts: white space (a byte order mark counts as such), then a word or the `@` of a decorator.
+_HEAD = re.compile(r"([\ufeff \t\f]*)(@(?=[^\W\d])|[^\W\d]\w*)?")
+# Words that start a statement and cannot continue an expression on a new line.
 _STARTERS = frozenset(
-    {"def", "class", "import", "from", "return", "with", "while", "try", "raise", "@", "assert", "del"}
+    ("def", "class", "import", "from", "return", "with", "while", "try", "raise", "@", "assert", "del")
 )
-TAB = 8
+_LINE_END = re.compile(_NEWLINE)
+_FIELD = re.compile(r"\{\{|\}\}|\{|\}|\\.|[\"']|\[|\(|\]|\)", re.S)
+_NESTED_QUOTES = 8
+_TAB = 8
 
 
 class LogicalLine:
-    """One logical line: `start:stop` are code point offsets, `line`..`end` 1-based lines, `indent` its width."""
+    """One logical line, the 1-based physical lines `line`..`end`, holding one statement or one header.
+
+    `start` and `stop` are the code point offsets of its first character (its indentation included) and past its last
+    one (the line break excluded).  `indent` is its indentation in columns, tabs going to multiples of 8.
+    `keyword` is its first word, `@` for a decorator, "" where it starts with something else.
+    """
 
     __slots__ = ("end", "indent", "keyword", "line", "start", "stop")
 
-    def __init__(self, line: int, end: int, indent: int, keyword: str | None, start: int, stop: int) -> None:
+    def __init__(self, line: int, end: int, indent: int, keyword: str, start: int, stop: int) -> None:
         self.line = line
         self.end = end
         self.indent = indent
@@ -39,149 +62,273 @@ class LogicalLine:
         self.stop = stop
 
     def __repr__(self) -> str:
-        return f"LogicalLine({self.line}-{self.end}, {self.keyword})"
+        return f"LogicalLine({self.line}-{self.end}, {self.indent}, {self.keyword!r}, {self.start}:{self.stop})"
 
 
-def scan(
-    text: str, start: int = 0, line: int = 1, known: Callable[[int], bool] | None = None
-) -> tuple[list[LogicalLine], int]:
-    """The logical lines of `text` from `start` (a line start, on 1-based line `line`) on.
+class _Remark:
+    """A comment that can move: offset, 1-based line, 1-based column, text, whether it has its line to itself."""
 
-    Stops early at the first line start for which `known` is true. → (lines, offset where it stopped)
+    __slots__ = ("column", "line", "own_line", "start", "text")
+
+    def __init__(self, start: int, line: int, column: int, text: str, own_line: bool) -> None:
+        self.start = start
+        self.line = line
+        self.column = column
+        self.text = text
+        self.own_line = own_line
+
+
+class _Scan:
+    """What a scan found: logical lines, comments, lines with a never closed triple quote, and where it stopped."""
+
+    __slots__ = ("end", "end_line", "lines", "remarks", "unclosed")
+
+    def __init__(self) -> None:
+        self.lines: list[LogicalLine] = []
+        self.remarks: list[_Remark] = []
+        self.unclosed: list[int] = []
+        self.end = 0
+        self.end_line = 0
+
+
+def scan(text: str, start: int = 0, line: int = 1, known: Callable[[int], bool] | None = None) -> _Scan:
+    """Scan `text` from the offset `start`, the start of the 1-based line `line`, with no construct open there.
+
+    Ends early at the start of the first physical line outside brackets and strings for which `known(offset)` is true.
     """
-    lines: list[LogicalLine] = []
-    depth, first, begun = 0, line, start
-    for token in _TOKEN.finditer(text, start):
-        group = token.lastindex
-        if group == 6:
-            if depth and not _new_statement(text, begun, token.end()):
+    found = _Scan()
+    depth = 0
+    begun = row = start  # where this logical line and this physical line start
+    first = line
+    position: int | None = start
+    while position is not None:
+        resume = None
+        for token in _TOKEN.finditer(text, position):
+            kind = token.lastindex
+            if kind == _END:
+                after = token.end()
+                if depth and not _starts_statement(text, begun, after):
+                    line += 1
+                    row = after
+                    continue
+                depth = 0
+                _add(found.lines, text, begun, token.start(), first, line)
                 line += 1
-                continue
-            depth = 0
-            _add(lines, text, begun, token.start(), first, line)
-            line += 1
-            begun, first = token.end(), line
-            if known is not None and known(begun):
-                return lines, begun
-        elif group == 3:
-            depth += 1
-        elif group == 4:
-            depth = max(0, depth - 1)
-        elif group == 1:
-            line += len(_NEWLINE.findall(token.group())) if len(token.group()) > 1 else 0
-        elif group == 5:
-            line += 1
-    _add(lines, text, begun, len(text), first, line)
-    return lines, len(text)
+                begun = row = after
+                first = line
+                if known is not None and known(after):
+                    found.end, found.end_line = after, line
+                    return found
+            elif kind == _OPEN:
+                depth += 1
+            elif kind == _CLOSE:
+                depth = depth - 1 if depth else 0
+            elif kind == _STRING:
+                if "{" in token.group():
+                    resume = _formatted_end(text, token.start(), token.end())
+                    if resume is not None:
+                        break
+                breaks = _LINE_END.findall(token.group()) if token.end() - token.start() > 2 else ()
+                if breaks:
+                    line += len(breaks)
+                    row = max(text.rfind("\n", row, token.end()), text.rfind("\r", row, token.end())) + 1
+            elif kind == _COMMENT:
+                at = token.start()
+                own = not text[row:at].strip("\ufeff \t\f")
+                found.remarks.append(_Remark(at, line, at - row + 1, token.group(), own))
+            elif kind == _CONTINUED:
+                line += 1
+                row = token.end()
+            elif kind == _UNCLOSED_TRIPLE:
+                # only this physical line is broken: whatever is open ends with it
+                depth = 0
+                found.unclosed.append(begun)
+        position = resume
+    _add(found.lines, text, begun, len(text), first, line)
+    found.end, found.end_line = len(text), line
+    return found
 
 
-def _new_statement(text: str, begun: int, next_line: int) -> bool:
+def _starts_statement(text: str, begun: int, next_line: int) -> bool:
     """Inside brackets: does the next physical line begin a statement that cannot belong to the expression?"""
     head = _HEAD.match(text, next_line)
-    if head is None or head.group(1) not in _STARTERS:
+    if head is None or head.group(2) not in _STARTERS:
         return False
     own = _HEAD.match(text, begun)
-    base = own.start(1) - begun if own is not None and own.group(1) else 0
-    return head.start(1) - next_line <= base
+    return own is not None and indentation(head.group(1)) <= indentation(own.group(1))
 
 
 def _add(lines: list[LogicalLine], text: str, start: int, stop: int, first: int, last: int) -> None:
     head = _HEAD.match(text, start, stop)
-    word = head.group(1) if head is not None else None
     if head is None:
         return
-    at = head.end() if word is None else head.start(1)
-    if word is None:
-        rest = text[at:stop]
-        if not rest.strip() or (rest[0] == "#" and "\n" not in rest):
+    if head.group(2) is None:
+        at = head.end()
+        if at >= stop or text[at] == "#" or (text[at] == "\\" and not text[at:stop].strip("\\ \t\f\r\n")):
             return
-    white = text[start:at]
-    indent = len(white) if "\t" not in white and "\f" not in white else _width(white)
-    lines.append(LogicalLine(first, last, indent, word, start, stop))
+    lines.append(LogicalLine(first, last, indentation(head.group(1)), head.group(2) or "", start, stop))
 
 
-def _width(white: str) -> int:
+def indentation(white: str) -> int:
+    """Columns of leading white space as Python counts them: tabs to multiples of 8, a form feed starts over."""
+    if not white.strip(" "):
+        return len(white)
     width = 0
     for char in white:
         if char == "\t":
-            width += TAB - width % TAB
+            width += _TAB - width % _TAB
         elif char == "\f":
             width = 0
-        else:
+        elif char == " ":
             width += 1
     return width
 
 
-class Skeleton:
-    """The logical lines of a text, kept up to date over edits."""
+def _formatted_end(text: str, start: int, simple_end: int) -> int | None:
+    """The end of the f-string whose quote is at `start` where a replacement field uses its quote again, else None.
 
-    __slots__ = ("lines", "text")
+    None also where no end is found on its line that way. Triple-quoted ones are always read the simple way.
+    """
+    if text.startswith(('"""', "'''"), start) or not _is_formatted(text, start):
+        return None
+    if text.count("{", start, simple_end) <= text.count("}", start, simple_end):
+        return None
+    line_end = _LINE_END.search(text, start)
+    stop = line_end.start() if line_end is not None else len(text)
+    return _string_end(text, start + 1, stop, text[start], _NESTED_QUOTES)
+
+
+def _is_formatted(text: str, quote: int) -> bool:
+    before = text[max(0, quote - 2) : quote].lower()
+    return before[-1:] in ("f", "t") or before in ("fr", "tr")
+
+
+def _string_end(text: str, position: int, stop: int, quote: str, levels: int) -> int | None:
+    """Past the closing quote of a string whose replacement fields may hold strings with any quotes."""
+    depth = 0
+    for _ in range(stop - position):
+        token = _FIELD.search(text, position, stop)
+        if token is None:
+            return None
+        position = token.end()
+        what = token.group()
+        if depth == 0:
+            if what == quote:
+                return position
+            depth = 1 if what == "{" else 0
+        elif what[0] in "{[(":
+            depth += len(what)
+        elif what[0] in "}])":
+            depth = max(0, depth - len(what))
+        elif what[0] in "\"'":
+            inner = _string_end(text, position, stop, what, levels - 1) if levels else None
+            if inner is None:
+                return None
+            position = inner
+    return None
+
+
+_start_of = attrgetter("start")
+
+
+class _OldLine:
+    """Recognises the starts of old logical lines that an edit only moved; `index` is the one it stopped at."""
+
+    __slots__ = ("index", "lines", "met", "moved")
+
+    def __init__(self, lines: list[LogicalLine], index: int, moved: int) -> None:
+        self.lines = lines
+        self.index = index
+        self.moved = moved
+        self.met = False
+
+    def __call__(self, offset: int) -> bool:
+        old = offset - self.moved
+        while self.index < len(self.lines) and self.lines[self.index].start < old:
+            self.index += 1
+        self.met = self.index < len(self.lines) and self.lines[self.index].start == old
+        return self.met
+
+
+class Skeleton:
+    """The logical lines and comments of a text, kept up to date over edits."""
+
+    __slots__ = ("_remarks", "_unclosed", "lines", "text")
 
     def __init__(self, text: str) -> None:
+        found = scan(text)
         self.text = text
-        self.lines, _ = scan(text)
+        self.lines = found.lines
+        self._remarks = found.remarks
+        self._unclosed = found.unclosed
 
-    def edit(self, start: int, end: int, new: str) -> None:
-        """Replace the code points `start:end`; only the lines around the edit are scanned again."""
-        old = self.text
+    def comments(self) -> list[Comment]:
+        """Every comment of the text, in order."""
+        return [Comment(each.line, each.column, each.text, each.own_line) for each in self._remarks]
+
+    def edit(self, start: int, end: int, new: str) -> tuple[int, int, int]:
+        """Replace the code points `start:end` by `new`. Returns (i, j, k): `lines[i:j]` have become `lines[i:k]`.
+
+        The lines before are untouched, those after have only moved.
+        """
+        old, lines = self.text, self.lines
         self.text = text = old[:start] + new + old[end:]
-        # quotes, escapes and carriage returns can change what stands before them: a string that was never closed is now
-        around = old[max(0, start - 3) : end + 3] + new
-        if any(char in around for char in "\"'\\\r"):
-            self.lines, _ = scan(text)
-            return
-        lines = self.lines
         moved = len(new) - (end - start)
-        # the number of lines depends on what stands beside a \r, so count in the texts rather than in the pieces
-        first = self._line_before(start)
-        if first < 0:
-            self.lines, _ = scan(text)
-            return
-        origin = lines[first]
-        later = {ll.start + moved: index for index, ll in enumerate(lines) if ll.start > end and index > first}
-        found, stopped = scan(text, origin.start, origin.line, later.__contains__)
-        index = later.get(stopped)
-        if index is None:
-            self.lines = lines[:first] + found
-            return
-        delta = origin.line + len(_NEWLINE.findall(text, origin.start, stopped)) - lines[index].line
-        if delta or moved:
-            for ll in lines[index:]:
-                ll.start += moved
-                ll.stop += moved
-                ll.line += delta
-                ll.end += delta
-        self.lines = lines[:first] + found + lines[index:]
+        first = self._resume_at(start)
+        origin, line = (lines[first].start, lines[first].line) if first >= 0 else (0, 1)
+        first = max(first, 0)
+        # A line that starts right at the end of the edit may have got another start: `\r` before `\n`, an indent.
+        later = _OldLine(lines, bisect_right(lines, end, first, key=_start_of), moved)
+        found = scan(text, origin, line, later)
+        cut = later.index if later.met else len(lines)
+        shift = found.end_line - lines[cut].line if later.met else 0
+        old_end = found.end - moved if later.met else len(old) + 1
+        if moved or shift:
+            for each in lines[cut:]:
+                each.start += moved
+                each.stop += moved
+                each.line += shift
+                each.end += shift
+        self._edit_remarks(found, origin, old_end, moved, shift)
+        same = _common(lines, first, cut, found.lines, start)
+        lines[first + same : cut] = found.lines[same:]
+        return first + same, cut, first + len(found.lines)
 
-    def _line_before(self, offset: int) -> int:
-        """Index of a logical line that starts well before `offset`, -1 for the beginning of the text."""
-        low, high = 0, len(self.lines)
-        while low < high:
-            middle = (low + high) // 2
-            if self.lines[middle].start < offset:
-                low = middle + 1
-            else:
-                high = middle
-        return low - 2 if low >= 2 else -1
+    def _resume_at(self, offset: int) -> int:
+        """Index of the logical line where scanning can resume for an edit at `offset`; -1: start of the text.
+
+        That is the line before the touched one, whose end depends on how the touched one begins. What follows a never
+        closed triple quote may close it, so scanning then resumes there.
+        """
+        index = bisect_right(self.lines, offset, key=_start_of) - 2
+        if self._unclosed and self._unclosed[0] < offset:
+            index = min(index, bisect_left(self.lines, self._unclosed[0], key=_start_of) - 1)
+        return index if index >= 0 else -1
+
+    def _edit_remarks(self, found: _Scan, origin: int, old_end: int, moved: int, shift: int) -> None:
+        remarks = self._remarks
+        low = bisect_left(remarks, origin, key=_start_of)
+        high = bisect_left(remarks, old_end, low, key=_start_of)
+        if moved or shift:
+            for each in remarks[high:]:
+                each.start += moved
+                each.line += shift
+        remarks[low:high] = found.remarks
+        before = [each for each in self._unclosed if each < origin]
+        after = [each + moved for each in self._unclosed if each >= old_end]
+        self._unclosed = before + found.unclosed + after
+
+
+def _common(lines: list[LogicalLine], first: int, stop: int, found: list[LogicalLine], edit: int) -> int:
+    """How many of the lines found again, from `first` on, end before the edit and are as they were."""
+    count = 0
+    for old, new in zip(lines[first:stop], found, strict=False):
+        if new.stop >= edit or (old.start, old.stop, old.end) != (new.start, new.stop, new.end):
+            break
+        count += 1
+    return count
 
 
 def comments(text: str) -> list[Comment]:
     """Every comment of the text, in order."""
-    if "#" not in text:
-        return []
-    result: list[Comment] = []
-    line, line_start = 1, 0
-    for token in _TOKEN.finditer(text):
-        group = token.lastindex
-        if group == 2:
-            before = text[line_start : token.start()]
-            result.append(Comment(line, len(before) + 1, token.group(), not before.strip()))
-        elif group in (5, 6):
-            line += 1
-            line_start = token.end()
-        elif group == 1:
-            breaks = list(_NEWLINE.finditer(text, token.start(), token.end()))
-            if breaks:
-                line += len(breaks)
-                line_start = breaks[-1].end()
-    return result
+    return Skeleton(text).comments() if "#" in text else []
