@@ -66,7 +66,7 @@ def expected_places(text: str, parsed: Parsed) -> list[tuple[tuple[str, bool], S
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
-def test_places_are_those_of_libcst(path: Path) -> None:
+def test_columns_are_those_of_libcst(path: Path) -> None:
     text = read(path)
     parsed = parse(text) if text is not None else None
     if text is None or not isinstance(parsed, Parsed) or "\r" in text:

@@ -36,7 +36,7 @@ def check(document: Document, text: str) -> None:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
-def test_chunked_equals_whole(path: Path) -> None:
+def test_chunks_give_what_the_whole_file_gives(path: Path) -> None:
     text = read(path)
     expected = whole(text) if text is not None else None
     if text is None or expected is None:
@@ -48,7 +48,7 @@ def test_chunked_equals_whole(path: Path) -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(texts, edits)
-def test_incremental_equals_from_scratch(text: str, changes: list[tuple[float, float, str]]) -> None:
+def test_edits_give_what_a_fresh_document_gives(text: str, changes: list[tuple[float, float, str]]) -> None:
     document = Document(text)
     for change in changes:
         start, end, new = place(text, change)
@@ -59,7 +59,7 @@ def test_incremental_equals_from_scratch(text: str, changes: list[tuple[float, f
 
 @settings(max_examples=30, deadline=None)
 @given(st.sampled_from(FILES), edits)
-def test_incremental_equals_from_scratch_on_real_files(path: Path, changes: list[tuple[float, float, str]]) -> None:
+def test_edits_of_real_files_give_what_a_fresh_document_gives(path: Path, changes: list[tuple[float, float, str]]) -> None:
     text = read(path) or ""
     document = Document(text)
     for at, size, new in changes:
@@ -243,7 +243,7 @@ def test_the_same_text_twice_has_objects_of_its_own() -> None:
     assert [stmt.first_line for stmt in document.module.body] == [1, 42, 83]
 
 
-def test_no_libcst_object_is_reachable_from_a_document() -> None:
+def test_no_node_of_libcst_outlives_the_parse() -> None:
     document = Document(TRAINING * 3 + "x = foo(\n")
     document.edit(10, 10, "\ny = 1\n")
     seen: set[int] = set()

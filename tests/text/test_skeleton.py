@@ -93,7 +93,7 @@ def test_comments_are_those_of_the_tokenizer(path: object) -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(texts, edits)
-def test_edits_equal_a_scan_from_scratch(text: str, changes: list[tuple[float, float, str]]) -> None:
+def test_the_skeleton_follows_edits(text: str, changes: list[tuple[float, float, str]]) -> None:
     skeleton = Skeleton(text)
     for change in changes:
         start, end, new = place(text, change)
