@@ -59,7 +59,9 @@ def test_edits_give_what_a_fresh_document_gives(text: str, changes: list[tuple[f
 
 @settings(max_examples=30, deadline=None)
 @given(st.sampled_from(FILES), edits)
-def test_edits_of_real_files_give_what_a_fresh_document_gives(path: Path, changes: list[tuple[float, float, str]]) -> None:
+def test_edits_of_real_files_give_what_a_fresh_document_gives(
+    path: Path, changes: list[tuple[float, float, str]]
+) -> None:
     text = read(path) or ""
     document = Document(text)
     for at, size, new in changes:
