@@ -110,9 +110,12 @@ class Builder:
             parsed = parse(text)
             if isinstance(parsed, Failure):
                 return parsed
+            lowering = Lowering(unit, self._offsets(first, last))
             try:
-                unit.statements = Lowering(unit, self._offsets(first, last)).statements(parsed.nodes)
+                unit.statements = lowering.statements(parsed.nodes)
             except RecursionError:
+                return Failure(0)
+            if not lowering.is_in_step:
                 return Failure(0)
         unit.line = self.lines[first].line
         return unit

@@ -42,6 +42,11 @@ class Lowering:
         self._fresh: list[ir.Expr] = []
         self._nodes: list[cst.CSTNode] = []
 
+    @property
+    def is_in_step(self) -> bool:
+        """Did every logical line hold a statement or a header? If not, the skeleton cut the text in another way."""
+        return self._at + 1 == len(self._lines)
+
     # expressions
 
     def expr(self, node: cst.CSTNode) -> ir.Expr:

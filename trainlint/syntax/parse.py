@@ -9,6 +9,8 @@ from typing import NamedTuple
 import libcst as cst
 from libcst import native  # type: ignore[attr-defined]  # a compiled module without stubs
 
+from trainlint.text.skeleton import indentation
+
 # What a clause needs around itself to be parsed alone: text before (its indentation is put in front) and after.
 _FRAMES: dict[str, tuple[str, str]] = {
     "": ("", ""),
@@ -58,6 +60,7 @@ def parse(text: str, frame: str = "", is_hollow: bool = False) -> Parsed | Failu
     head = _HEAD.match(text)
     assert head is not None
     white = head.group(1)
+    is_indented = indentation(white) > 0
     source = text[1:] if text.startswith("\ufeff") else text
     if "\r" in source:
         source = _LONE_RETURN.sub("\n", source)
@@ -66,7 +69,7 @@ def parse(text: str, frame: str = "", is_hollow: bool = False) -> Parsed | Failu
     before, after = _FRAMES[frame]
     if before and frame != "case":
         before = white + before
-    if white and frame != "case":
+    if is_indented and frame != "case":
         before = "if 1:\n" + before
     source = f"{before}{source}\n"
     if is_hollow:
@@ -76,7 +79,7 @@ def parse(text: str, frame: str = "", is_hollow: bool = False) -> Parsed | Failu
     shift = before.count("\n")
     try:
         module: cst.Module = native.parse_module(source)
-        return _pick(source, module, frame, bool(white), shift) or Failure(0)
+        return _pick(source, module, frame, is_indented, shift) or Failure(0)
     except cst.ParserSyntaxError as error:
         return Failure(max(0, error.raw_line - 1 - shift))
     except (KeyboardInterrupt, SystemExit):

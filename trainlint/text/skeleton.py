@@ -30,7 +30,7 @@ _TOKEN = re.compile(
     r"|([\"'][^\r\n]*)",  # 8 a quote that is not closed on its line
     re.S,
 )
-_STRING, _COMMENT, _OPEN, _CLOSE, _CONTINUED, _END, _UNCLOSED_TRIPLE = range(1, 8)
+_STRING, _COMMENT, _OPEN, _CLOSE, _CONTINUED, _END, _UNCLOSED_TRIPLE, _UNCLOSED_QUOTE = range(1, 9)
 # How a line starts: white space (a byte order mark counts as such), then a word or the `@` of a decorator.
 _HEAD = re.compile(r"([\ufeff \t\f]*)(@(?=[^\W\d])|[^\W\d]\w*)?")
 # Words that start a statement and cannot continue an expression on a new line.
@@ -38,8 +38,10 @@ _STARTERS = frozenset(
     ("def", "class", "import", "from", "return", "with", "while", "try", "raise", "@", "assert", "del")
 )
 _LINE_END = re.compile(_NEWLINE)
-_FIELD = re.compile(r"\{\{|\}\}|\{|\}|\\.|[\"']|\[|\(|\]|\)", re.S)
+_FIELD = re.compile(r"\r\n|\n|\r|\{\{|\}\}|\{|\}|\\.|[\"']|\[|\(|\]|\)", re.S)
 _NESTED_QUOTES = 8
+# Characters: a field that is still open after so many was rather never closed.
+_FIELD_LOOKAHEAD = 1500
 _TAB = 8
 
 
@@ -79,7 +81,7 @@ class _Remark:
 
 
 class _Scan:
-    """What a scan found: logical lines, comments, lines with a never closed triple quote, and where it stopped."""
+    """What a scan found: logical lines, comments, lines with a string that is never closed, and where it stopped."""
 
     __slots__ = ("end", "end_line", "lines", "remarks", "unclosed")
 
@@ -123,15 +125,19 @@ def scan(text: str, start: int = 0, line: int = 1, known: Callable[[int], bool] 
                 depth += 1
             elif kind == _CLOSE:
                 depth = depth - 1 if depth else 0
-            elif kind == _STRING:
-                if "{" in token.group():
-                    resume = _formatted_end(text, token.start(), token.end())
-                    if resume is not None:
-                        break
-                breaks = _LINE_END.findall(token.group()) if token.end() - token.start() > 2 else ()
-                if breaks:
-                    line += len(breaks)
-                    row = max(text.rfind("\n", row, token.end()), text.rfind("\r", row, token.end())) + 1
+            elif kind in (_STRING, _UNCLOSED_QUOTE):
+                at, end = token.span()
+                if _is_open_formatted(text, at, end):
+                    resume = _formatted_end(text, at)
+                    if resume is None:
+                        found.unclosed.append(begun)
+                    else:
+                        end = resume
+                if end - at > 2:
+                    line += len(_LINE_END.findall(text, at, end))
+                    row = max(row, text.rfind("\n", row, end) + 1, text.rfind("\r", row, end) + 1)
+                if resume is not None:
+                    break
             elif kind == _COMMENT:
                 at = token.start()
                 own = not text[row:at].strip("\ufeff \t\f")
@@ -184,23 +190,22 @@ def indentation(white: str) -> int:
     return width
 
 
-def _formatted_end(text: str, start: int, simple_end: int) -> int | None:
-    """The end of the f-string whose quote is at `start` where a replacement field uses its quote again, else None.
+def _formatted_end(text: str, start: int) -> int | None:
+    """The end of the f-string whose quote is at `start`, read so that a field may hold its quote and line breaks.
 
-    None also where no end is found on its line that way. Triple-quoted ones are always read the simple way.
+    None where no end is found that way. Triple-quoted ones are always read the simple way.
     """
-    if text.startswith(('"""', "'''"), start) or not _is_formatted(text, start):
-        return None
-    if text.count("{", start, simple_end) <= text.count("}", start, simple_end):
-        return None
-    line_end = _LINE_END.search(text, start)
-    stop = line_end.start() if line_end is not None else len(text)
-    return _string_end(text, start + 1, stop, text[start], _NESTED_QUOTES)
+    return _string_end(text, start + 1, min(len(text), start + _FIELD_LOOKAHEAD), text[start], _NESTED_QUOTES)
 
 
-def _is_formatted(text: str, quote: int) -> bool:
-    before = text[max(0, quote - 2) : quote].lower()
-    return before[-1:] in ("f", "t") or before in ("fr", "tr")
+def _is_open_formatted(text: str, start: int, end: int) -> bool:
+    """Is the string that seems to go from `start` to `end` an f-string with a field still open there?"""
+    before = text[max(0, start - 2) : start].lower()
+    if before[-1:] not in ("f", "t") and before not in ("fr", "tr"):
+        return False
+    if text.startswith(('"""', "'''"), start):
+        return False
+    return text.count("{", start, end) > text.count("}", start, end)
 
 
 def _string_end(text: str, position: int, stop: int, quote: str, levels: int) -> int | None:
@@ -212,7 +217,11 @@ def _string_end(text: str, position: int, stop: int, quote: str, levels: int) ->
             return None
         position = token.end()
         what = token.group()
-        if depth == 0:
+        if what[0] in "\r\n":
+            head = _HEAD.match(text, position)
+            if depth == 0 or (head is not None and head.group(2) in _STARTERS):
+                return None
+        elif depth == 0:
             if what == quote:
                 return position
             depth = 1 if what == "{" else 0
@@ -297,8 +306,8 @@ class Skeleton:
     def _resume_at(self, offset: int) -> int:
         """Index of the logical line where scanning can resume for an edit at `offset`; -1: start of the text.
 
-        That is the line before the touched one, whose end depends on how the touched one begins. What follows a never
-        closed triple quote may close it, so scanning then resumes there.
+        That is the line before the touched one, whose end depends on how the touched one begins. What follows a string
+        that is never closed may close it, so scanning then resumes there.
         """
         index = bisect_right(self.lines, offset, key=_start_of) - 2
         if self._unclosed and self._unclosed[0] < offset:
