@@ -7,7 +7,8 @@ from trainlint.syntax.lower import Lowering
 from trainlint.syntax.parse import Parsed, parse
 from trainlint.text.skeleton import Skeleton
 
-_HIDDEN = {"unit", "index", "line", "end", "stmt", "ord", "__weakref__"}
+_HIDDEN_OF_STATEMENTS = {"unit", "index", "line", "end"}
+_HIDDEN_OF_EXPRESSIONS = {"stmt", "ord"}
 _PLACED = (ir.CompFor, ir.Param, ir.Handler, ir.Case)
 
 
@@ -43,7 +44,7 @@ def _place(value: object) -> str:
 
 def _fields(value: object) -> list[str]:
     names = [name for cls in type(value).__mro__ for name in getattr(cls, "__slots__", ())]
-    return sorted(set(names) - _HIDDEN)
+    return sorted(set(names) - (_HIDDEN_OF_STATEMENTS if isinstance(value, ir.Stmt) else _HIDDEN_OF_EXPRESSIONS))
 
 
 def whole(text: str) -> ir.Module | None:

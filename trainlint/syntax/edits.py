@@ -69,8 +69,9 @@ def insert_argument(call: ir.Call, text: str) -> tuple[Span, str] | None:
         return None
     if end.last is None:
         return _point(end.line, end.column), text
-    if len(call.args) == 1 and not call.keywords and isinstance(call.args[0], ir.Comp) and _is_bare(call, call.args[0]):
-        return None  # `f(x for x in y)`: the generator would need parentheses
+    first = call.args[0] if call.args else None
+    if isinstance(first, ir.Comp) and first.kind == "generator" and end.last == span(first):
+        return None  # `f(x for x in y)`: the generator would need parentheses of its own
     return _point(end.last.end_line, end.last.end_column), f", {text}"
 
 
@@ -82,11 +83,6 @@ def delete_statement(stmt: ir.Stmt) -> tuple[Span, str] | None:
     if shares_line(stmt) or isinstance(stmt, _COMPOUND):
         return None
     return Span(stmt.first_line, 1, stmt.last_line + 1, 1), ""
-
-
-def _is_bare(call: ir.Call, generator: ir.Comp) -> bool:
-    """Is the only argument a generator without parentheses of its own?"""
-    return generator.kind == "generator" and not source(generator).startswith("(")
 
 
 def _starts_line(stmt: ir.Stmt) -> bool:
