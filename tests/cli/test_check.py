@@ -11,11 +11,12 @@ import time
 from pathlib import Path
 
 import pytest
+from training_scripts import BAD as SCRIPT
+from training_scripts import CODES, LR_ONLY
 
 import trainlint
 
 from .conftest import Shell
-from .samples import CODES, LR_ONLY, SCRIPT
 
 
 def test_findings_and_exit_codes(shell: Shell) -> None:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from training_scripts import BAD as SCRIPT
 
 from trainlint.project.fixes import apply_edits, choose, fix, write
 from trainlint.project.report import FileReport
@@ -14,7 +15,6 @@ from trainlint.rules.finding import Edit, Finding, Fix, Safety
 from trainlint.text.place import Span
 
 from .conftest import Write
-from .samples import SCRIPT
 
 USELESS = "import torch\nx = 1  # trainlint: ignore[LR004]\ny = 2  # trainlint: ignore\n"
 

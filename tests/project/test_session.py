@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from training_scripts import BAD as SCRIPT
+from training_scripts import CODES, LR_ONLY
 
 from trainlint.project.cache import Cache, cache_folder, clean
 from trainlint.project.config import Overrides
@@ -21,7 +23,6 @@ from trainlint.project.session import Session
 from trainlint.rules.finding import Finding
 
 from .conftest import Write
-from .samples import CODES, LR_ONLY, SCRIPT
 
 
 def codes(report: FileReport) -> list[str]:
@@ -386,7 +387,10 @@ def test_old_entries_are_pruned(write: Write, own_cache: Path) -> None:
     (old,) = own_cache.rglob("*.json")
     os.utime(old, (0, 0))
     warm(folder, "b.py")
-    Cache().prune()
+    (own_cache / "trainlint" / "pruned").unlink(missing_ok=True)
+    kept = session(folder, use_cache=True)
+    kept.check(str(folder / "b.py"))
+    kept.stop()
     assert not old.exists()
     assert recalled(folder, "b.py") is not None
 

@@ -12,7 +12,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from editor import EDITORS, Editor
-from scripts import COMMITTED
+from training_scripts import COMMITTED
 
 StartEditor = Callable[..., Editor]
 

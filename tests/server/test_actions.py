@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from editor import Editor, Text, codes, edits_of
-from scripts import BAD, COMMITTED, PLANTED, SMALL
+from training_scripts import BAD, COMMITTED, PLANTED, SMALL
 
 
 def item_of(editor: Editor, document: Text, code: str) -> dict:

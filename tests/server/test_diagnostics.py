@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from editor import Editor, codes, uri
-from scripts import BAD, COMMITTED, EMOJI, PLANTED, SMALL
+from training_scripts import BAD, COMMITTED, EMOJI, PLANTED, SMALL
 
 
 def all_planted(found: set[str]) -> bool:
@@ -170,11 +170,11 @@ def test_untitled_documents_and_diff_views(start: Callable[..., Editor]) -> None
 
 def test_two_spellings_of_a_uri_are_one_document(start: Callable[..., Editor]) -> None:
     editor = start("neovim-0.7")
-    document = editor.open("", SMALL, uri="file:///c%3A/work/train.py")
+    document = editor.open("", SMALL, uri="file:///c%3A/project/train.py")
     assert codes(editor.diagnostics(document, lambda found: "LR004" in found)) == {"LR004"}
-    document.uri = "file:///C:/work/train.py"
+    document.uri = "file:///C:/project/train.py"
     editor.replace(document, "0.5", "0.001")
-    first = "file:///c%3A/work/train.py"
+    first = "file:///c%3A/project/train.py"
     assert editor.until(lambda: editor.pushed[first].get("version") == 2 and not editor.pushed[first]["diagnostics"])
 
 

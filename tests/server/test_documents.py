@@ -42,14 +42,14 @@ def test_changes_of_one_message_follow_each_other() -> None:
 
 def test_uris_and_paths() -> None:
     assert file_path("file:///a%20b/%C3%A9;x.py") == "/a b/\u00e9;x.py"
-    assert file_path("file:///C%3A/work/x.py", windows=True) == "c:\\work\\x.py"
-    assert file_path("file:///c:/work/x.py", windows=True) == "c:\\work\\x.py"
+    assert file_path("file:///C%3A/project/x.py", windows=True) == "c:\\project\\x.py"
+    assert file_path("file:///c:/project/x.py", windows=True) == "c:\\project\\x.py"
     assert file_path("file://server/share/x.py", windows=True) == "\\\\server\\share\\x.py"
     assert file_path("untitled:Untitled-1") is None
     assert file_path("") is None
     assert file_path(file_uri("/a b/\u00e9#;x.py")) == "/a b/\u00e9#;x.py"
     assert document_key("file:///C%3A/Work/x.py") == document_key("file:///c:/Work/x.py")
-    assert document_key("file:///Work/x.py") != document_key("file:///work/x.py")
+    assert document_key("file:///Work/x.py") != document_key("file:///project/x.py")
     assert stand_in_path("untitled:Untitled-1", "/w") == "/w/.trainlint-unsaved-untitled_Untitled-1.py"
 
 

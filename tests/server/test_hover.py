@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from editor import Editor
-from scripts import COMMITTED, SMALL
+from training_scripts import COMMITTED, SMALL
 
 from trainlint.server.hover import rule_page
 from trainlint.server.markdown import plain

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from editor import COMMAND
-from scripts import BAD
+from training_scripts import BAD
 
 NVIM = shutil.which("nvim", path=str(Path(sys.executable).parent)) or shutil.which("nvim")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from editor import Editor, Text, codes, edits_of, uri
-from scripts import CELLS
+from training_scripts import CELLS
 
 
 def cell_uri(path: Path, number: int) -> str:

@@ -11,7 +11,7 @@ from editor import CAPTURES, COMMAND
 from lsprotocol import types as lsp
 from pygls.protocol import default_converter
 from pytest_lsp import ClientServerConfig, LanguageClient, make_test_lsp_client
-from scripts import BAD, PLANTED
+from training_scripts import BAD, PLANTED
 
 assert sys.executable == COMMAND[0]
 

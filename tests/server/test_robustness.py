@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from editor import COMMAND, EDITORS, Editor, RpcError, codes, uri
-from scripts import SMALL
+from training_scripts import SMALL
 
 
 @pytest.mark.parametrize("name", EDITORS)

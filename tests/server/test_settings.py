@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from editor import Editor, codes, uri
-from scripts import BAD, SMALL
+from training_scripts import BAD, SMALL
 
 from trainlint.server.settings import Settings, read_settings
 

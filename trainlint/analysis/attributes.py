@@ -157,7 +157,7 @@ def instance_attribute(run: Run, scope: Scope, value: Instance, name: str, node:
 def written_by(cls: Class, name: str) -> set[str]:
     result: set[str] = set()
     for ancestor in cls.ancestry():
-        result |= ancestor.written.get(name, set())
+        result |= ancestor.written.get(name, {}).keys()
     return result
 
 

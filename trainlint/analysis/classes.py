@@ -43,16 +43,16 @@ def define_class(run: Run, scope: Scope, node: ir.ClassDef) -> Class:
     return cls
 
 
-def written_attributes(node: ir.ClassDef) -> dict[str, set[str]]:
-    """attribute → names of the methods that assign `self.attribute` (nested blocks included)."""
-    result: dict[str, set[str]] = {}
+def written_attributes(node: ir.ClassDef) -> dict[str, dict[str, list[ir.Stmt]]]:
+    """attribute → method → the statements that assign `self.attribute` (nested blocks included), in order."""
+    result: dict[str, dict[str, list[ir.Stmt]]] = {}
     for method in node.body:
         if not isinstance(method, ir.FunctionDef) or not method.params:
             continue
         receiver = method.params[0].name
         for target in assigned_targets(method.body):
             if isinstance(target, ir.Attr) and isinstance(target.value, ir.Name) and target.value.id == receiver:
-                result.setdefault(target.name, set()).add(method.name)
+                result.setdefault(target.name, {}).setdefault(method.name, []).append(target.stmt)
     return result
 
 
@@ -100,7 +100,7 @@ def instantiate(
     from trainlint.analysis.calls import call_function
 
     instance = Instance(cls, step(scope.file, node, f"{cls.name}(…)"))
-    instance.args, instance.kwargs, instance.made_at = args, kwargs, node
+    instance.args, instance.kwargs = args, kwargs
     instance.depth = len(run.conds)
     new = cls.find("__new__")
     if isinstance(new, Func):

@@ -86,7 +86,6 @@ def batches(
             None,
             None,
             None,
-            None,
             optimizer.function,
         )
         return {("trainer", 0): loader}

@@ -61,7 +61,8 @@ def refine(run: Run, scope: Scope, test: ir.Expr, holds: bool) -> None:
             refine(run, scope, test.left, holds)
             refine(run, scope, test.right, holds)
     elif isinstance(test, ir.Name):
-        narrow(scope, test.id, keep_none=not holds if not holds else False)
+        if holds:
+            narrow(scope, test.id)
     elif isinstance(test, ir.Compare) and len(test.ops) == 1 and isinstance(test.left, ir.Name):
         right = test.comparators[0]
         if test.ops[0] in ("is", "is not", "==", "!=") and isinstance(right, ir.Const) and right.value is None:
@@ -70,13 +71,13 @@ def refine(run: Run, scope: Scope, test: ir.Expr, holds: bool) -> None:
                 if isinstance(scope.lookup(test.left.id), (Unknown, OneOf)):
                     scope.names[test.left.id] = Const(None)
             else:
-                narrow(scope, test.left.id, keep_none=False)
+                narrow(scope, test.left.id)
 
 
-def narrow(scope: Scope, name: str, keep_none: bool) -> None:
+def narrow(scope: Scope, name: str) -> None:
     """Drop None from what a name may be."""
     value = scope.lookup(name)
-    if keep_none or value is None:
+    if value is None:
         return
     result: Value | None = None
     if isinstance(value, OneOf):

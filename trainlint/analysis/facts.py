@@ -50,7 +50,7 @@ class Cond:
 class Loop:
     """One loop as the interpreter went through it: once per call path. `over` is the value it iterates."""
 
-    __slots__ = ("break_conds", "file", "function", "node", "over", "target")
+    __slots__ = ("file", "function", "node", "over")
 
     def __init__(self, node: ir.For | ir.While, file: File, over: Value | None, function: str) -> None:
         self.node = node
@@ -124,15 +124,6 @@ class Call:
             return self.kwargs[name]
         return self.args[index] if 0 <= index < len(self.args) else None
 
-    def arg_node(self, index: int, name: str) -> ir.Expr | None:
-        """The expression of an argument, None where it was not written out."""
-        for keyword, node in self.node.keywords:
-            if keyword == name:
-                return node
-        if 0 <= index < len(self.node.args) and not any(isinstance(a, ir.Star) for a in self.node.args[: index + 1]):
-            return self.node.args[index]
-        return None
-
     @property
     def spilled(self) -> bool:
         return "**" in self.kwargs or "*" in self.kwargs
@@ -187,7 +178,6 @@ class DataLoader:
     value: Obj
     dataset: Value | None
     batch_size: Value
-    batch_node: ir.Expr | None
     shuffle: Value | None
     drop_last: Value | None
     sampler: Value | None
@@ -212,8 +202,6 @@ class Loss:
     target: Value | None
     result: Value
     loss: Value | None
-    input_node: ir.Expr | None
-    made_at: Place | None
 
     @property
     def place(self) -> Place:
@@ -314,17 +302,6 @@ class EvalLoop:
 
     def of(self, *kinds: EventKind) -> list[Event]:
         return [event for event in self.events if event.kind in kinds]
-
-
-@dataclass(slots=True, eq=False)
-class Step:
-    """One update outside or inside a loop: a backward with the optimizer steps that follow it in the same function."""
-
-    trace: Trace
-    backward: list[Event]
-    steps: list[Event]
-    clears: list[Event]
-    function: str
 
 
 @dataclass(slots=True, eq=False)

@@ -126,7 +126,6 @@ def decorator_context(run: Run, func: Func) -> None:
             continue
         with run.silent():
             value = evaluate(run, func.scope, node)
-        if (isinstance(value, Ext) and value.name in ("torch.no_grad", "torch.inference_mode")) or not isinstance(
-            value, Ext
-        ):
+        # a workspace decorator of that name may do the same: gradients are then not proved to be on
+        if not isinstance(value, Ext) or value.name in ("torch.no_grad", "torch.inference_mode"):
             run.grad = False

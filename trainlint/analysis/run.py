@@ -39,7 +39,6 @@ class Run:
         "budget",
         "conds",
         "depth",
-        "exhausted",
         "facts",
         "frames",
         "grad",
@@ -66,7 +65,6 @@ class Run:
         # what is left for this entry, within what is left for the file
         self.budget = max(0, min(MAX_STATEMENTS, program.left()))
         self.granted = self.budget
-        self.exhausted = False
 
     @property
     def function(self) -> str:
@@ -76,7 +74,6 @@ class Run:
         """Count one statement; False where the budget is used up."""
         self.budget -= 1
         if self.budget < 0:
-            self.exhausted = True
             self.trace.incomplete = True
             return False
         return True

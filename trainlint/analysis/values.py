@@ -225,8 +225,8 @@ class Class(Value):
         self.file = file
         self.bases = bases
         self.members: dict[str, Value] = {}
-        # attribute → methods that assign `self.attribute`
-        self.written: dict[str, set[str]] = {}
+        # attribute → method → the statements that assign `self.attribute`
+        self.written: dict[str, dict[str, list[ir.Stmt]]] = {}
         self.default_instance: Instance | None = None
         self.origin = None
 
@@ -256,6 +256,10 @@ class Class(Value):
         """Is one of the external bases among the qualified names?"""
         return any(isinstance(base, Ext) and base.name in names for base in self.external_bases())
 
+    def assigned_in(self, method: str, attribute: str) -> list[ir.Stmt]:
+        """The statements of one method of this class that assign `self.attribute`, in order."""
+        return self.written.get(attribute, {}).get(method, [])
+
     @property
     def closed(self) -> bool:
         """True where every base is known."""
@@ -274,14 +278,13 @@ class Class(Value):
 class Instance(Value):
     """An object of a workspace class; attributes are written by interpreting its methods."""
 
-    __slots__ = ("args", "attrs", "cls", "depth", "kwargs", "made_at", "setting_up", "tried")
+    __slots__ = ("args", "attrs", "cls", "depth", "kwargs", "setting_up", "tried")
 
     def __init__(self, cls: Class, origin: Step | None = None) -> None:
         self.cls = cls
         self.attrs: dict[str, Value] = {}
         self.args: list[Value] = []
         self.kwargs: dict[str, Value] = {}
-        self.made_at: ir.Expr | None = None
         self.tried: set[str] = set()
         self.depth = 0
         self.setting_up = False
@@ -368,9 +371,6 @@ class Array(Value):
     def __repr__(self) -> str:
         parts = [self.lib, self.dtype or "", self.layout or "", self.colour or "", self.range or ""]
         return "array(" + " ".join(p for p in parts if p) + ")"
-
-
-NONE = Const(None)
 
 
 def alternatives(value: Value) -> tuple[Value, ...]:

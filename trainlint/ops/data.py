@@ -22,7 +22,6 @@ from trainlint.analysis.values import (
     is_none,
 )
 from trainlint.ops.layout import added
-from trainlint.ops.optim import argument_node
 from trainlint.syntax import ir
 
 kind("loader", "torch.utils.data.DataLoader", "torch_geometric.loader.DataLoader", "torch_geometric.data.DataLoader")
@@ -51,7 +50,6 @@ def built(call: OpCall) -> Value | None:
             obj,
             dataset,
             batch,
-            argument_node(call.node, 1, "batch_size"),
             obj.arg(2, "shuffle"),
             obj.arg(8, "drop_last"),
             obj.arg(3, "sampler"),

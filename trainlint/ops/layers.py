@@ -108,9 +108,6 @@ def norm(call: OpCall) -> Value | None:
 @called("torch.nn.Linear", "torch.nn.LazyLinear", "torch.nn.Bilinear")
 def linear(call: OpCall) -> Value | None:
     """An affine layer gives scores of any sign."""
-    out = call.receiver.arg(1, "out_features") if isinstance(call.receiver, Obj) else None
-    width = (out,) if out is not None else None
-    del width
     return Array(range="logits", grad=call.run.grad, likely=likely(call), via=here(call), device=device_of(call))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from trainlint.analysis.facts import Loss
 from trainlint.analysis.registry import OpCall, called, kind, op
-from trainlint.analysis.values import Array, Const, Obj, Place, Value
+from trainlint.analysis.values import Array, Const, Obj, Value
 from trainlint.syntax import ir
 
 CLASSES = {
@@ -59,9 +59,7 @@ def report(call: OpCall, name: str, obj: Obj | None) -> Array:
     result = Array(range=None, grad=not attached and call.run.grad, origin=call.step(name))
     result.likely = isinstance(inputs, Array) and inputs.likely
     if isinstance(call.node, ir.Call):
-        node = call.node.args[0] if call.node.args and not isinstance(call.node.args[0], ir.Star) else None
-        made = Place(obj.file, obj.node) if obj is not None and obj.node is not None and obj.file else None
-        call.run.fact(Loss(name, call.node, call.scope.file, inputs, target, result, obj, node, made))
+        call.run.fact(Loss(name, call.node, call.scope.file, inputs, target, result, obj))
     call.run.event(
         "loss", call.node, call.scope, obj if obj is not None else Const(name), result, tuple(call.args), name
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trainlint.analysis.registry import OpCall, alias, array_method, op
-from trainlint.analysis.values import Array, Const, Seq, Sym, Unknown, Value, element
+from trainlint.analysis.values import Array, Const, Ext, Seq, Sym, Unknown, Value, element
 from trainlint.ops.layers import first_array, here, likely
 from trainlint.ops.layout import added, axes, permuted, reshaped, swapped
 
@@ -21,13 +21,14 @@ alias("torch.nn.", "torch.nn.modules.conv.", "torch.nn.modules.linear.", "torch.
 def from_numpy(call: OpCall) -> Value | None:
     """A tensor with the tags of the array; `torch.tensor(x)` and its kin have no graph."""
     value = call.arg(0, "data")
+    device = device_given(call)
     if isinstance(value, Array):
-        return value.but(lib="torch", grad=False, origin=call.step(call.name, value))
+        return value.but(lib="torch", grad=False, device=device or value.device, origin=call.step(call.name, value))
     if isinstance(value, Seq):
         inner = element(value)
         if isinstance(inner, Array):
-            return added(call, inner).but(lib="torch", grad=False)
-    return Array(grad=False)
+            return added(call, inner).but(lib="torch", grad=False, device=device)
+    return Array(grad=False, device=device)
 
 
 @op(
@@ -56,7 +57,16 @@ def created(call: OpCall) -> Value | None:
         shape: tuple[Value, ...] | None = (sizes[0],) if len(sizes) == 1 else None
     else:
         shape = tuple(sizes) if sizes and all(isinstance(s, (Const, Sym)) for s in sizes) else None
-    return Array(grad=grad, shape=shape, range="unit" if call.name == "torch.rand" else None)
+    range_ = "unit" if call.name == "torch.rand" else None
+    return Array(grad=grad, shape=shape, range=range_, device=device_given(call))
+
+
+def device_given(call: OpCall) -> str | None:
+    """The device a tensor is created on: its name, `given` where it is not a constant, None where none is given."""
+    device = call.kwargs.get("device")
+    if device is None:
+        return "given" if "**" in call.kwargs else None
+    return device.value.partition(":")[0] if isinstance(device, Const) and isinstance(device.value, str) else "given"
 
 
 @op("torch.stack", "torch.cat", "torch.concat", "torch.vstack", "torch.hstack")
@@ -198,7 +208,10 @@ def kept(call: OpCall) -> Value | None:
         first = call.args[0]
         if isinstance(first, Const) and isinstance(first.value, str):
             return array.but(device=first.value.partition(":")[0])
-        return array.but(device=None)
+        dtype = isinstance(first, Ext) and first.name.startswith("torch.")
+        return array if dtype else array.but(device="given")
+    if call.name == "to" and "device" in call.kwargs:
+        return array.but(device=device_given(call))
     return array
 
 

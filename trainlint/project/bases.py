@@ -27,12 +27,6 @@ class Bases:
         self._workspaces: dict[str, tuple[Blobs, BaseWorkspace]] = {}
         self._documents: dict[tuple[str, str], Document | None] = {}
 
-    def require(self, folder: str) -> Commit:
-        """The commit for the files of a folder. Raises GitError where there is no repository or no such revision."""
-        commit = resolve_rev(folder, self.rev)
-        self._commits[commit.repository] = commit
-        return commit
-
     def commit(self, path: str) -> Commit | None:
         """The commit for a file, None (and a line in the log) where there is none."""
         try:

@@ -172,11 +172,6 @@ class Session:
 
             self._bases = Bases(self.roots, rev)
 
-    def require_base(self, folder: str) -> None:
-        """Raise GitError where the base cannot be resolved for the files of a folder."""
-        if self._bases is not None:
-            self._bases.require(folder)
-
     def reload_config(self) -> None:
         """A configuration file changed on disk."""
         self.settings.forget()
@@ -195,9 +190,11 @@ class Session:
         self.forget(path)
 
     def stop(self) -> None:
-        """End the git process, if one runs."""
+        """End the git process, if one runs, and drop cache entries that nobody has asked for in a month."""
         if self._bases is not None:
             self._bases.close()
+        if self._cache is not None:
+            self._cache.prune()
 
     # inside
 

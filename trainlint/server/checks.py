@@ -100,10 +100,6 @@ class Checks:
 
         self._worker.post(raise_epoch)
 
-    def latest(self, source: Source) -> Checked | None:
-        """The last result, whether or not it is of the current text."""
-        return self._results.get(source.key)
-
     async def current(self, source: Source) -> Checked | None:
         """The findings of the text as it is when they are ready; None when the source was closed meanwhile."""
         await self._before_check()

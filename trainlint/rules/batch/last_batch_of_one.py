@@ -26,15 +26,19 @@ for x, y in loader:
 Use instead: `drop_last=True`.
 
 ## When it stays silent
-A length or batch that is not known; `drop_last=True`; a batch sampler; models without `BatchNorm1d`.
+A length or batch that is not known; `drop_last=True`; a batch sampler; models without `BatchNorm1d`, or with `Conv1d`,
+after which it sees a whole sequence of each sample.
 """
 
 from trainlint.rules.api import DataLoader, Obj, WholeProgram, by_default, finding, insert_argument, known, number, rule
 
+# layers whose output has a length beside the channels: one sample then gives BatchNorm1d many values per channel
+SEQUENCES = {"torch.nn.Conv1d", "torch.nn.ConvTranspose1d", "torch.nn.LazyConv1d"}
+
 
 @rule("last-batch-of-one", code="BS004", family="batch", level="warning", since="0.1")
 def check(program: WholeProgram):
-    if "torch.nn.BatchNorm1d" not in program.called:
+    if "torch.nn.BatchNorm1d" not in program.called or program.called & SEQUENCES:
         return
     for loader in program.facts:
         if not isinstance(loader, DataLoader) or loader.role != "train":

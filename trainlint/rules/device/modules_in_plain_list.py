@@ -49,7 +49,7 @@ def check(fact: ModuleClass):
         container = "ModuleList" if isinstance(value, Seq) and value.kind == "list" else "ModuleDict"
         if not isinstance(value, (Seq, Mapping)) or not holds_modules(value):
             continue
-        place = written(cls.node, name)
+        place = written(cls, name)
         if place is None or elsewhere(cls.node, name) or hides_one(place.value):
             continue
         fix = (
@@ -71,20 +71,11 @@ def holds_modules(value: Seq | Mapping) -> bool:
     return bool(parts) and all(is_module(v) for v in parts)
 
 
-def written(node: ir.ClassDef, name: str) -> ir.Assign | None:
+def written(cls: Class, name: str) -> ir.Assign | None:
     """The assignment of a display or comprehension to the attribute in `__init__`."""
-    for method in node.body:
-        if isinstance(method, ir.FunctionDef) and method.name == "__init__":
-            for stmt in method.body:
-                if not isinstance(stmt, ir.Assign):
-                    continue
-                target = stmt.targets[0]
-                if (
-                    isinstance(target, ir.Attr)
-                    and target.name == name
-                    and isinstance(stmt.value, (ir.Sequence, ir.Comp, ir.Dict))
-                ):
-                    return stmt
+    for stmt in cls.assigned_in("__init__", name):
+        if isinstance(stmt, ir.Assign) and isinstance(stmt.value, (ir.Sequence, ir.Comp, ir.Dict)):
+            return stmt
     return None
 
 

@@ -32,6 +32,7 @@ buffers.
 from trainlint.rules.api import Array, Class, Instance, ModuleClass, at, finding, ir, rule, source
 
 MOVES = (".cuda(", ".to(")
+CREATORS = ("tensor", "zeros", "ones", "randn", "rand", "arange", "eye")
 
 
 @rule("unregistered-parameter", code="DV005", family="device", level="error", since="0.1")
@@ -44,31 +45,18 @@ def check(fact: ModuleClass):
     for name, value in cls.default_instance.attrs.items():
         if not isinstance(value, Array) or value.lib != "torch" or value.device is not None or value.grad is not False:
             continue
-        stmt = created(cls.node, name)
+        stmt = created(cls, name)
         if stmt is None or not used(cls.node, name):
             continue
         text = "`self.{name}` is a plain tensor: it does not follow the module to another device"
         yield finding(at(fact.file, stmt), text, name=name)
 
 
-def created(node: ir.ClassDef, name: str) -> ir.Assign | None:
-    """The assignment in `__init__` that creates the tensor from constants, without a device."""
-    for method in node.body:
-        if isinstance(method, ir.FunctionDef) and method.name == "__init__":
-            for stmt in method.body:
-                if not isinstance(stmt, ir.Assign):
-                    continue
-                target = stmt.targets[0]
-                if isinstance(target, ir.Attr) and target.name == name:
-                    words = source(stmt)
-                    makes = any(
-                        f"torch.{w}(" in words for w in ("tensor", "zeros", "ones", "randn", "rand", "arange", "eye")
-                    )
-                    return (
-                        stmt
-                        if makes and "device" not in words and ".cuda" not in words and ".to(" not in words
-                        else None
-                    )
+def created(cls: Class, name: str) -> ir.Stmt | None:
+    """The assignment in `__init__` that creates the tensor by a function of torch."""
+    for stmt in cls.assigned_in("__init__", name):
+        if isinstance(stmt, ir.Assign) and any(f"torch.{word}(" in source(stmt) for word in CREATORS):
+            return stmt
     return None
 
 

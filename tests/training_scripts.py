@@ -1,4 +1,4 @@
-"""Training scripts with planted mistakes for the server's tests."""
+"""Training scripts with planted mistakes, shared by the tests of the command line, the project and the server."""
 
 from __future__ import annotations
 
@@ -44,7 +44,10 @@ def train(paths, labels, device):
             optimizer.step()
     return model
 """
-PLANTED = {"IM001", "LR004", "LP001"}
+CODES = ["IM001", "LP001", "LR004"]
+PLANTED = set(CODES)
+# one mistake only, on its second line
+LR_ONLY = "from torch import nn, optim\nopt = optim.Adam(nn.Linear(4, 2).parameters(), lr=0.5)\n"
 
 # one finding (LR004) behind characters that take 2 UTF-16 units and 4, 2, 3 bytes
 EMOJI = """\
