@@ -163,12 +163,14 @@ def range_of(args: list[Value]) -> Value:
     ints = [n for n in numbers if isinstance(n, int)]
     if not args or len(ints) != len(args) or len(ints) > 3:
         return Seq("range", None, Sym("i"))
-    default = next((a.default for a in args if isinstance(a, Const) and a.default), None)
+    if any(isinstance(a, Const) and a.default for a in args):
+        # another number of rounds may be asked for
+        return Seq("range", None, Sym("i"))
     try:
         values = range(*ints)
     except ValueError:
         return Seq("range", None, Unknown())
-    if len(values) <= 64 and not default:
+    if len(values) <= 64:
         return Seq("range", [Const(i) for i in values])
     low, high = (values[0], values[-1]) if len(values) else (0, 0)
     return Seq("range", None, Range(min(low, high), max(low, high)))

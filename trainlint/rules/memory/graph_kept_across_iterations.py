@@ -21,7 +21,7 @@ def train(model, loader, loss_fn, optimizer):
         total += loss  # warning: [graph-kept-across-iterations]
     return total
 ```
-Use instead: `total += loss.item()`, or `loss.detach()` to avoid the synchronisation.
+Use instead: `total += loss.detach()`, or `loss.item()` where a number is enough (it waits for the GPU).
 
 ## When it stays silent
 `.item()`, `.detach()`, `float(…)`; sums that are themselves run backward later; values kept under `no_grad`; lists that
@@ -54,7 +54,8 @@ def kept(loop: TrainLoop):
             continue
         name = source(node)
         because = Because(back.place, "the graph of this value is what stays alive")
-        fix = wrap(f"keep only the number: `{name}.item()`", Place(event.file.path, node), *item_of(node))
+        # `detach` and not `item`: what is kept stays a tensor, for a `torch.stack` or `.item()` that comes later
+        fix = wrap(f"keep it without its graph: `{name}.detach()`", Place(event.file.path, node), "", ".detach()")
         text = "`{name}` carries its graph: keeping it here keeps the memory of every iteration"
         yield finding(event, text, name=name, because=because, fix=fix)
 
@@ -96,10 +97,6 @@ def value_node(event: Event) -> ir.Expr | None:
         sides = [s for s in (node.value.left, node.value.right) if isinstance(s, ir.Name) and s.id not in names]
         return sides[0] if len(sides) == 1 else None
     return None
-
-
-def item_of(node: ir.Expr) -> tuple[str, str]:
-    return "", ".item()"
 
 
 def kept_by_hook(trace):

@@ -1,0 +1,41 @@
+"""What the interpreter says of single expressions."""
+
+from __future__ import annotations
+
+import pytest
+from memory_workspace import MemoryWorkspace
+
+from trainlint.rules.engine import Analyser
+from trainlint.syntax.document import Document
+
+PARSER = "import argparse\nparser = argparse.ArgumentParser()\nparser.add_argument('--epochs', type=int, default=3)\n"
+
+
+def said(source: str, name: str) -> str:
+    """The words about the name `name` on the last line of a script."""
+    document = Document(source)
+    last = source.rstrip("\n").count("\n") + 1
+    lines = Analyser(MemoryWorkspace({})).facts_at("/project/train.py", document, last)
+    return next((line.partition(" → ")[2] for line in lines if line.startswith(f"{name} → ")), "")
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("x = 2 * 3 + 1\nprint(x)\n", "`7`"),
+        ("x, y = 1, 2\nprint(x)\n", "`1`"),
+        ("import cv2\nx = cv2.imread('a.png')\nprint(x)\n", "array · HWC · BGR · 0–255"),
+        ("import cv2\nx = cv2.imread('a.png')[..., ::-1]\nprint(x)\n", "array · HWC · RGB · 0–255"),
+        ("import cv2\nx = cv2.imread('a.png').transpose(2, 0, 1)\nprint(x)\n", "array · CHW · BGR · 0–255"),
+        ("import unknown\nx = unknown.f()\nprint(x)\n", "?f(…)"),
+    ],
+)
+def test_words(source: str, expected: str) -> None:
+    assert said(source, "x") == expected
+
+
+def test_a_range_up_to_a_default_has_no_known_end() -> None:
+    fixed = said("for i in range(100):\n    print(i)\n", "i")
+    assert fixed == "a number from 0 to 99"
+    overridable = said(PARSER + "args = parser.parse_args()\nfor i in range(args.epochs):\n    print(i)\n", "i")
+    assert overridable == "`i`"
