@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from trainlint.analysis.values import Obj, Place, Value
+from trainlint.analysis.values import Array, Const, Obj, Place, Sym, Value
 from trainlint.syntax import ir
 
 if TYPE_CHECKING:
@@ -225,6 +225,57 @@ class ImageUse:
     @property
     def place(self) -> Place:
         return Place(self.file.path, self.node)
+
+
+ViolationKind = Literal[
+    "broadcast",  # operands whose sizes neither match nor are 1
+    "channels",  # channels of the input ≠ those the layer takes
+    "features",  # last axis of the input ≠ in_features of a Linear
+    "rank",  # a layer or function that takes another number of axes
+    "matmul",  # inner sizes of a matrix product
+    "concat",  # parts of cat or stack that differ where they must not
+    "reshape",  # a number of elements that the new shape cannot hold
+    "kernel",  # a window larger than the (padded) input
+    "index",  # an index or axis out of range
+    "embedding",  # an index beyond the table of an Embedding
+    "einops",  # a pattern that does not fit
+    "loss",  # input and target of a loss that cannot be compared
+    "dtype",  # a dtype that the operation refuses
+    "device",  # operands on different devices
+    "argument",  # a constructor's own numbers do not fit together (groups, heads)
+]
+
+
+@dataclass(slots=True, eq=False)
+class Violation:
+    """A requirement of an operation that is proved to be violated: PyTorch raises here.
+
+    `op` is the name of the operation as the message shows it, `values` the tensors and sizes the proof rests on,
+    `names` what a message needs (`got`, `wanted`, …), `maker` the place where the layer was built.
+    """
+
+    kind: ViolationKind
+    op: str
+    node: ir.Expr
+    file: File
+    values: tuple[Value, ...]
+    names: dict[str, Value | str]
+    maker: Place | None = None
+    loops: tuple[Loop, ...] = ()
+
+    @property
+    def place(self) -> Place:
+        return Place(self.file.path, self.node)
+
+    @property
+    def default(self) -> str | None:
+        """The overridable source that one of the sizes came through, if any."""
+        return next((v.default for v in self.names.values() if isinstance(v, (Const, Sym)) and v.default), None)
+
+    @property
+    def likely(self) -> bool:
+        """Does one of the tensors rest on an assumption?"""
+        return any(isinstance(v, Array) and v.likely for v in self.values)
 
 
 @dataclass(slots=True, eq=False)

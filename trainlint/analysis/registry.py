@@ -6,7 +6,8 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypeAlias
 
-from trainlint.analysis.values import Const, Place, Step, Value
+from trainlint.analysis.facts import Violation, ViolationKind
+from trainlint.analysis.values import Const, Obj, Place, Step, Value
 from trainlint.syntax import ir
 
 if TYPE_CHECKING:
@@ -54,6 +55,29 @@ class OpCall:
     def step(self, text: str, before: Value | None = None) -> Step:
         """An origin step at this call, on top of the origin of `before`."""
         return Step(self.place, text, before.origin if before is not None else None)
+
+    def require(
+        self,
+        holds: bool | None,
+        kind: ViolationKind,
+        *values: Value,
+        op: str = "",
+        **names: Value | str,
+    ) -> bool:
+        """State a requirement of the operation: reports a `Violation` where it is proved not to hold.
+
+        `holds` is three-valued: None (not decided) reports nothing. Returns False only where it is violated; the
+        operation then has no result: give `Array()` with nothing known.
+        """
+        if holds is not False:
+            return True
+        maker = None
+        if isinstance(self.receiver, Obj) and self.receiver.node is not None and self.receiver.file:
+            maker = Place(self.receiver.file, self.receiver.node)
+        name = op or self.name.removeprefix("torch.nn.functional.").removeprefix("torch.nn.").removeprefix("torch.")
+        fact = Violation(kind, name, self.node, self.scope.file, values, names, maker, self.run.loops)
+        self.run.violated(fact)
+        return False
 
 
 Op: TypeAlias = "Callable[[OpCall], Value | None]"
@@ -103,6 +127,40 @@ def array_method(*names: str) -> Callable[[Op], Op]:
     def register(function: Op) -> Op:
         for name in names:
             ARRAY_METHODS[name] = function
+        return function
+
+    return register
+
+
+def tensor_op(*names: str, torch: bool = True, functional: bool = False, inplace: bool = False) -> Callable[[Op], Op]:
+    """Register an operation of tensors under each of its spellings, the tensor being the first argument in all of them.
+
+    `name` makes the method `x.name(…)`; `torch` also the function `torch.name(x, …)`, `functional` also
+    `torch.nn.functional.name(x, …)`, `inplace` also `name_` of each. In the op `call.args[0]` is the tensor, and a
+    keyword `input=` or `self=` was moved there; `call.arg(1, "dim")` counts from the tensor.
+    """
+
+    def register(function: Op) -> Op:
+        def as_function(call: OpCall) -> Value | None:
+            given = call.kwargs.get("input", call.kwargs.get("self"))
+            if given is not None and not call.args:
+                rest = {k: v for k, v in call.kwargs.items() if k not in ("input", "self")}
+                call = OpCall(call.run, call.scope, call.node, call.name, [given], rest)
+            return function(call) if call.args else None
+
+        def as_method(call: OpCall) -> Value | None:
+            if call.receiver is None:
+                return None
+            args = [call.receiver, *call.args]
+            return function(OpCall(call.run, call.scope, call.node, call.name, args, call.kwargs))
+
+        for name in names:
+            for spelled in (name, name + "_") if inplace else (name,):
+                ARRAY_METHODS[spelled] = as_method
+                if torch:
+                    FUNCTIONS[f"torch.{spelled}"] = as_function
+                if functional:
+                    FUNCTIONS[f"torch.nn.functional.{spelled}"] = as_function
         return function
 
     return register

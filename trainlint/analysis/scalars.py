@@ -6,7 +6,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from trainlint.analysis import registry
+from trainlint.analysis import dims, registry
 from trainlint.analysis.run import Run
 from trainlint.analysis.scope import Scope
 from trainlint.analysis.values import (
@@ -24,6 +24,7 @@ from trainlint.analysis.values import (
     alternatives,
     element,
     is_none,
+    known,
     one_of,
 )
 from trainlint.syntax import ir
@@ -92,12 +93,34 @@ def binary(run: Run, scope: Scope, op: str, left: Value, right: Value, expr: ir.
     if isinstance(left, (OneOf, Const)) and isinstance(right, (OneOf, Const)):
         pairs = [(a, b) for a in alternatives(left) for b in alternatives(right)]
         return one_of(tuple(binary(run, scope, op, a, b, expr) for a, b in pairs))
-    if isinstance(left, Sym) and isinstance(right, (Sym, Const)):
-        shown = right.name if isinstance(right, Sym) else str(right.value)
-        return Sym(f"{left.name} {op} {shown}")
+    if isinstance(left, (Sym, Const, OneOf)) and isinstance(right, (Sym, Const, OneOf)):
+        return size_arithmetic(op, left, right)
     if isinstance(left, Range) and isinstance(right, Const) and op in "+-" and isinstance(right.value, (int, float)):
         return Range(_OPS[op](left.low, right.value), _OPS[op](left.high, right.value))
     return Unknown()
+
+
+_SIZES: dict[str, Callable[[Value, Value], Value]] = {
+    "+": dims.add,
+    "-": dims.sub,
+    "*": dims.mul,
+    "//": dims.floordiv,
+    "%": dims.mod,
+}
+
+
+def size_arithmetic(op: str, left: Value, right: Value) -> Value:
+    """Arithmetic with symbolic sizes; what is not integer arithmetic keeps only a name."""
+    if op == "/":
+        exact = dims.quotient(left, right)
+        if exact is not None:
+            return exact
+    function = _SIZES.get(op)
+    result: Value = function(left, right) if function is not None else Unknown()
+    if isinstance(result, Unknown) and not isinstance(left, OneOf) and not isinstance(right, OneOf):
+        shown = [v.name if isinstance(v, Sym) else str(known(v)) for v in (left, right)]
+        return dims.symbol(f"({shown[0]} {op} {shown[1]})", low=0)
+    return result
 
 
 def array_operator(run: Run, scope: Scope, op: str, left: Value, right: Value, expr: ir.BinOp | ir.AugAssign) -> Value:
@@ -138,8 +161,10 @@ def unary(run: Run, scope: Scope, op: str, value: Value, expr: ir.UnaryOp) -> Va
                 return Const(folded(value.value), value.origin, value.default, literal)
             if op == "~" and isinstance(value.value, int):
                 return Const(~value.value, value.origin, value.default)
-    if isinstance(value, Array) and op in "-+":
-        return value.but(range=None) if op == "-" else value
+    if isinstance(value, Array) and op in "-+~":
+        return value.but(range=None) if op != "+" else value
+    if isinstance(value, Sym) and op == "-":
+        return dims.sub(Const(0), value)
     if isinstance(value, OneOf):
         return one_of(tuple(unary(run, scope, op, item, expr) for item in value.values))
     return Unknown()
@@ -164,6 +189,22 @@ def compare(left: Value, ops: tuple[str, ...], rights: list[Value]) -> Value:
             return Const(bool(_COMPARE[op](left.value, right.value)), None, left.default or right.default)
         except (TypeError, KeyError):
             return Unknown()
+    if isinstance(left, (Sym, Const)) and isinstance(right, (Sym, Const)):
+        return compare_sizes(op, left, right)
+    return Unknown()
+
+
+def compare_sizes(op: str, left: Value, right: Value) -> Value:
+    """A comparison of symbolic sizes, where it holds (or fails) for every value of the symbols."""
+    if op in ("==", "!="):
+        equal = dims.same(left, right)
+        return Unknown() if equal is None else Const(equal == (op == "=="))
+    if op in (">=", "<"):
+        answer = dims.at_least(left, right)
+        return Unknown() if answer is None else Const(answer == (op == ">="))
+    if op in ("<=", ">"):
+        answer = dims.at_least(right, left)
+        return Unknown() if answer is None else Const(answer == (op == "<="))
     return Unknown()
 
 

@@ -7,8 +7,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from trainlint.syntax import ir
 from trainlint.text.place import Span
@@ -126,14 +126,62 @@ class Range(Value):
         return f"{self.low}..{self.high}"
 
 
-class Sym(Value):
-    """A positive integer that is not known but has a name (`len(dataset)`, the world size)."""
+class Atom:
+    """A named integer of at least `low`, equal to those with its key; `value` is what it usually stands for."""
 
-    __slots__ = ("name",)
+    __slots__ = ("hashed", "key", "low", "name", "order", "value")
 
-    def __init__(self, name: str, origin: Step | None = None) -> None:
+    def __init__(self, key: object, name: str, low: int = 1, value: Value | None = None) -> None:
+        self.key = key
         self.name = name
+        self.low = low
+        self.value = value
+        self.hashed = hash(key)
+        self.order = (name, self.hashed)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Atom) and self.key == other.key
+
+    def __hash__(self) -> int:
+        return self.hashed
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+# terms (a product of atoms, an integer factor), sorted; the empty product is the constant term
+Poly: TypeAlias = "tuple[tuple[tuple[Atom, ...], int], ...]"
+
+
+class Sym(Value):
+    """A positive integer that is not known but has a name (`len(dataset)`, the batch B), or a polynomial of such names.
+
+    The arithmetic is in `analysis.dims`. `default` names an overridable source that a coefficient came through.
+    """
+
+    __slots__ = ("default", "poly")
+    poly: Poly
+
+    def __init__(self, name: str, origin: Step | None = None, key: object = None) -> None:
+        self.poly = (((Atom(key if key is not None else object(), name),), 1),)
         self.origin = origin
+        self.default: str | None = None
+
+    @classmethod
+    def of(cls, poly: Poly, origin: Step | None = None, default: str | None = None) -> Sym:
+        """The size with this polynomial, which must not be a constant."""
+        result = cls.__new__(cls)
+        result.poly = poly
+        result.origin = origin
+        result.default = default
+        return result
+
+    @property
+    def name(self) -> str:
+        """The polynomial as text: `B`, `2*B+1`."""
+        from trainlint.analysis.dims import poly_text
+
+        return poly_text(self.poly)
 
     def __repr__(self) -> str:
         return self.name
@@ -344,10 +392,17 @@ class Obj(Value):
 class Array(Value):
     """An image, array or tensor with what is known of it.
 
-    `layout` names the axes in order (`HWC`, `NCHW`, `THWC`), `shape` is aligned with it where both are known;
-    `colour` is RGB, BGR, GRAY, RGBA, BGRA, HSV, …; `range` is `255` (0–255), `unit` (0–1), `norm` (normalised), `prob`
-    (softmax), `logprob`, `sigmoid`, `index` (argmax), `logits` (affine output of a layer); `grad` says whether an
-    autograd graph hangs on it (None: not known).
+    `shape` holds one size an axis (`Const`, `Sym`, or `Unknown` where only the rank is known) and is None where even
+    the rank is not known; `tail` then holds the last axes where those are known (a `Linear` of an unknown input gives
+    `tail == (out_features,)`). Read axes with `axis(array, -1)`, never through the fields, and give every new shape
+    through `but(shape=…)`, which drops what no longer holds.
+
+    `layout` names the axes in order (`HWC`, `NCHW`, `THWC`), aligned with `shape`; `channels` is the size of its `C`
+    where that is a known integer; `colour` is RGB, BGR, GRAY, RGBA, BGRA, HSV, …; `range` is `255` (0–255), `unit`
+    (0–1), `norm` (normalised, `stats` says with which mean and std), `prob` (softmax), `logprob`, `sigmoid`, `index`
+    (argmax), `logits` (affine output of a layer); `dtype` is torch's or NumPy's name without the prefix (`float32`,
+    `int64`, `bool`); `grad` says whether an autograd graph hangs on it (None: not known); `device` is `cpu`, `cuda`, …
+    or `given` where it is set but not a constant.
     """
 
     lib: str = "torch"
@@ -363,14 +418,40 @@ class Array(Value):
     # the axis that softmax or argmax ran over, the last layer: what a loss rule names
     via: Place | None = None
     origin: Step | None = None
+    tail: tuple[Value, ...] | None = None
+    # mean and std that a normalisation used, for messages and double normalisation
+    stats: tuple[tuple[float, ...], tuple[float, ...]] | None = None
 
     def but(self, **changes: Any) -> Array:
-        """A copy with the given fields changed."""
-        return replace(self, **changes)
+        """A copy with the given fields changed. A new `shape` (None too) drops the old tail unless one is given."""
+        result = Array.__new__(Array)
+        result.__dict__.update(self.__dict__)
+        if "shape" in changes and "tail" not in changes:
+            result.tail = None
+        result.__dict__.update(changes)
+        return result
+
+    @property
+    def rank(self) -> int | None:
+        """The number of axes, None where it is not known."""
+        return len(self.shape) if self.shape is not None else None
 
     def __repr__(self) -> str:
         parts = [self.lib, self.dtype or "", self.layout or "", self.colour or "", self.range or ""]
+        if self.shape is not None:
+            parts.append(f"({', '.join(map(repr, self.shape))})")
+        elif self.tail is not None:
+            parts.append(f"(..., {', '.join(map(repr, self.tail))})")
         return "array(" + " ".join(p for p in parts if p) + ")"
+
+
+def axis(array: Array, index: int) -> Value | None:
+    """The size of one axis (negative from the end), None where it is not known or out of range."""
+    if array.shape is not None:
+        return array.shape[index] if -len(array.shape) <= index < len(array.shape) else None
+    if array.tail is not None and index < 0 and -index <= len(array.tail):
+        return array.tail[index]
+    return None
 
 
 def alternatives(value: Value) -> tuple[Value, ...]:
@@ -427,6 +508,8 @@ def join(a: Value | None, b: Value | None) -> Value:
         return Mapping({k: join(a.items[k], b.items[k]) for k in keys}, a.open or b.open or not same, a.origin)
     if isinstance(a, Ext) and isinstance(b, Ext) and a.name == b.name:
         return a
+    if isinstance(a, Sym) and isinstance(b, Sym) and a.poly == b.poly:
+        return a
     return one_of((*alternatives(a), *alternatives(b)))
 
 
@@ -454,9 +537,12 @@ def join_arrays(a: Array, b: Array) -> Array:
         x, y = getattr(a, field), getattr(b, field)
         return x if x == y else None
 
-    shape = None
+    shape = tail = None
     if a.shape is not None and b.shape is not None and len(a.shape) == len(b.shape):
         shape = tuple(join(x, y) for x, y in zip(a.shape, b.shape, strict=True))
+    elif a.tail is not None and b.tail is not None:
+        common = min(len(a.tail), len(b.tail))
+        tail = tuple(join(x, y) for x, y in zip(a.tail[-common:], b.tail[-common:], strict=True))
     return Array(
         lib=a.lib if a.lib == b.lib else "?",
         layout=both("layout"),
@@ -470,6 +556,8 @@ def join_arrays(a: Array, b: Array) -> Array:
         likely=a.likely or b.likely,
         via=a.via,
         origin=a.origin,
+        tail=tail,
+        stats=both("stats"),
     )
 
 

@@ -1,35 +1,9 @@
-"""What library calls do to abstract values: one file per library family, registered on import."""
+"""What library calls do to abstract values: one file per family, each registers its operations on import."""
 
 from __future__ import annotations
 
-from trainlint.ops import (
-    arrays,
-    augment,
-    config,
-    cv2,
-    data,
-    layers,
-    losses,
-    optim,
-    pil,
-    python,
-    tensors,
-    torchvision,
-    training,
-)
+import importlib
+import pkgutil
 
-__all__ = [
-    "arrays",
-    "augment",
-    "config",
-    "cv2",
-    "data",
-    "layers",
-    "losses",
-    "optim",
-    "pil",
-    "python",
-    "tensors",
-    "torchvision",
-    "training",
-]
+for _module in sorted(entry.name for entry in pkgutil.iter_modules(__path__)):
+    importlib.import_module(f"{__name__}.{_module}")

@@ -27,6 +27,7 @@ from trainlint.analysis.facts import (
     StatedReference,
     Trace,
     TrainLoop,
+    Violation,
     WholeProgram,
 )
 from trainlint.analysis.loops import holds, loaders_of, same_thing, touches, unwrapped
@@ -47,6 +48,7 @@ from trainlint.analysis.values import (
     Unknown,
     Value,
     alternatives,
+    axis,
     element,
     is_none,
     known,
@@ -255,9 +257,11 @@ __all__ = [
     "TrainLoop",
     "Unknown",
     "Value",
+    "Violation",
     "WholeProgram",
     "alternatives",
     "at",
+    "axis",
     "by_default",
     "dotted",
     "element",
