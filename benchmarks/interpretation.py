@@ -1,0 +1,66 @@
+"""Interpretation and rules against `libcst.parse_module`, file by file over real repositories.
+
+    python benchmarks/interpretation.py FOLDER…
+
+CPU time inside one process, each file once, both sides in the same run, so that the ratio does not depend on the
+machine. Files that import large workspace modules pay for their interpretation too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+import libcst  # noqa: E402
+
+from trainlint.project.workspace import FileWorkspace  # noqa: E402
+from trainlint.rules.engine import Analyser  # noqa: E402
+from trainlint.rules.registry import all_rules  # noqa: E402
+from trainlint.syntax.document import Document  # noqa: E402
+
+
+def measure(path: Path, analyser: Analyser) -> tuple[float, float] | None:
+    """Seconds of interpretation with all rules, and of a whole libcst parse; None where libcst cannot parse it."""
+    text = path.read_text(encoding="utf-8")
+    if "torch" not in text:
+        return None
+    start = time.process_time()
+    try:
+        libcst.parse_module(text)
+    except libcst.ParserSyntaxError:
+        return None
+    parsed = time.process_time() - start
+    document = Document(text)
+    start = time.process_time()
+    analyser.check(str(path), document, all_rules().values())
+    return time.process_time() - start, parsed
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("folders", nargs="+", type=Path)
+    ratios: list[tuple[float, float, Path]] = []
+    for folder in parser.parse_args().folders:
+        analyser = Analyser(FileWorkspace([folder]))
+        for path in sorted(folder.rglob("*.py")):
+            try:
+                times = measure(path, analyser)
+            except (OSError, UnicodeDecodeError):
+                continue
+            if times is not None:
+                ratios.append((times[0] / max(times[1], 1e-4), times[0], path))
+    values = sorted(ratio for ratio, _, _ in ratios)
+    print(f"{len(values)} files: median {statistics.median(values):.2f} x the libcst parse", end="")
+    print(f", p90 {values[int(len(values) * 0.9)]:.2f}, p95 {values[int(len(values) * 0.95)]:.2f}")
+    for ratio, seconds, path in sorted(ratios, key=lambda entry: -entry[1])[:8]:
+        print(f"  {seconds:.2f} s ({ratio:.2f} x) {path}")
+
+
+if __name__ == "__main__":
+    main()
