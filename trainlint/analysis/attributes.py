@@ -190,7 +190,7 @@ def object_attribute(run: Run, scope: Scope, value: Obj, name: str, node: ir.Exp
 
 
 def array_attribute(run: Run, scope: Scope, value: Array, name: str, node: ir.Expr) -> Value:
-    handler = registry.ARRAY_METHODS.get(f".{name}")
+    handler = registry.ARRAY_METHODS.get(f"pil..{name}" if value.lib == "pil" else f".{name}")
     if handler is not None:
         call = registry.OpCall(run, scope, node, name, [], {}, value)
         return handler(call) or Unknown(name)

@@ -254,11 +254,13 @@ def call_method(
 def array_call(
     run: Run, scope: Scope, receiver: Array, name: str, args: list[Value], kwargs: dict[str, Value], node: ir.Expr
 ) -> Value:
-    handler = registry.ARRAY_METHODS.get(name)
+    handler = registry.ARRAY_METHODS.get(f"pil.{name}" if receiver.lib == "pil" else name)
     if handler is not None:
         result = handler(registry.OpCall(run, scope, node, name, args, kwargs, receiver))
         if result is not None:
             return result
+    if receiver.lib == "pil":
+        return Unknown(name)
     return Array(lib=receiver.lib, grad=receiver.grad, likely=receiver.likely)
 
 

@@ -221,6 +221,10 @@ class ImageUse:
     value: Value
     sink: str
     wants: dict[str, str]
+    # the statements of the callers, innermost last, where the use is inside an inlined call
+    via: tuple[ir.Stmt, ...] = ()
+    # where the layer, model or transform that takes the image was built
+    maker: Place | None = None
 
     @property
     def place(self) -> Place:
@@ -289,6 +293,24 @@ class AxisChange:
     after: str | None
     target: str | None
     value: Value
+
+    @property
+    def place(self) -> Place:
+        return Place(self.file.path, self.node)
+
+
+@dataclass(slots=True, eq=False)
+class BatchMixed:
+    """A reshape to (-1, k) of a tensor (`value`) whose first axis is the batch gives rows that are no whole samples.
+
+    `k` is the number of elements of a row, `rest` that of a sample; neither divides the other.
+    """
+
+    node: ir.Expr
+    file: File
+    value: Array
+    k: Value
+    rest: Value
 
     @property
     def place(self) -> Place:

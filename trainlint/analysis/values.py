@@ -41,11 +41,16 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of a value's origin: `text` says what happened at `place`."""
+    """One step of a value's origin: `text` says what happened at `place`.
+
+    `sets` holds the words for what the step decided about an image: `image` (it was read or made here), `layout`,
+    `colour`, `channels`, `range`.
+    """
 
     place: Place
     text: str
     before: Step | None = None
+    sets: str = ""
 
     def __iter__(self) -> Iterator[Step]:
         step: Step | None = self
@@ -398,9 +403,10 @@ class Array(Value):
     through `but(shape=…)`, which drops what no longer holds.
 
     `layout` names the axes in order (`HWC`, `NCHW`, `THWC`), aligned with `shape`; `channels` is the size of its `C`
-    where that is a known integer; `colour` is RGB, BGR, GRAY, RGBA, BGRA, HSV, …; `range` is `255` (0–255), `unit`
+    where that is a known integer; `colour` is RGB, BGR, GRAY, RGBA, BGRA, HSV, …, or `RGB?`
+    where the image is RGB if it has colours at all; `range` is `255` (0–255), `unit`
     (0–1), `norm` (normalised, `stats` says with which mean and std), `prob` (softmax), `logprob`, `sigmoid`, `index`
-    (argmax), `logits` (affine output of a layer); `dtype` is torch's or NumPy's name without the prefix (`float32`,
+    (argmax), `label` (class numbers of a data set: 0 up to `classes`), `logits` (affine output of a layer); `dtype` is torch's or NumPy's name without the prefix (`float32`,
     `int64`, `bool`); `grad` says whether an autograd graph hangs on it (None: not known); `device` is `cpu`, `cuda`, …
     or `given` where it is set but not a constant.
     """
@@ -421,6 +427,8 @@ class Array(Value):
     tail: tuple[Value, ...] | None = None
     # mean and std that a normalisation used, for messages and double normalisation
     stats: tuple[tuple[float, ...], tuple[float, ...]] | None = None
+    # labels (range `label`) are the integers below this number
+    classes: Value | None = None
 
     def but(self, **changes: Any) -> Array:
         """A copy with the given fields changed. A new `shape` (None too) drops the old tail unless one is given."""
@@ -558,6 +566,7 @@ def join_arrays(a: Array, b: Array) -> Array:
         origin=a.origin,
         tail=tail,
         stats=both("stats"),
+        classes=a.classes if a.classes is b.classes else None,
     )
 
 
