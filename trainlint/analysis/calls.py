@@ -5,9 +5,19 @@ from __future__ import annotations
 from trainlint.analysis import registry
 from trainlint.analysis.attributes import Method, WorkspaceModule, bind, get_attribute
 from trainlint.analysis.classes import instantiate
+from trainlint.analysis.devices import (
+    MOVES,
+    placed,
+    promise,
+    report_fed,
+    report_mixed,
+    report_move,
+    takes_tensors,
+)
 from trainlint.analysis.facts import Call
 from trainlint.analysis.functions import bind_parameters, decorator_context
 from trainlint.analysis.methods import call_builtin_method, unknown_method
+from trainlint.analysis.modules import fill_container, is_module
 from trainlint.analysis.run import MAX_DEPTH, Frame, Run, step
 from trainlint.analysis.scope import Scope
 from trainlint.analysis.values import (
@@ -129,6 +139,8 @@ def call_external(
         if made is not None:
             result = Obj(name, made, node, args, kwargs, step(scope.file, node, name), scope.file.path)
             result.conds = len(run.conds)
+            if made == "module":
+                fill_container(result, args, kwargs)
             constructed = registry.METHODS.get((made, "__init__"))
             if constructed is not None:
                 constructed(registry.OpCall(run, scope, node, name, args, kwargs, result))
@@ -136,6 +148,11 @@ def call_external(
             result = default_external(run, scope, name, args, node)
             if name.partition(".")[0] not in run.program.harmless and (args or kwargs):
                 run.event("unknown_call", node, scope, result, None, (*args, *kwargs.values()), name)
+    if name.startswith("torch."):
+        placed(run, scope, name, kwargs, result, node)
+        report_mixed(run, scope, node, name.rpartition(".")[2], args)
+        if name.startswith("torch.nn.functional."):
+            promise(args[:2])
     if isinstance(node, ir.Call) and not run.muted:
         owner = run.frames[-1].owner if run.frames else None
         run.fact(Call(name, node, scope.file, args, kwargs, result, run.loops, run.grad, run.function, owner))
@@ -150,28 +167,6 @@ def default_external(run: Run, scope: Scope, name: str, args: list[Value], node:
         if result is not None:
             return result
     return Unknown(f"{name.rpartition('.')[2]}(…)", step(scope.file, node, name))
-
-
-def is_module(value: Value | None) -> bool:
-    """Is it certainly an `nn.Module` (or certainly used as one)?"""
-    if isinstance(value, Instance):
-        return value.cls.extends(*MODULE_BASES)
-    if isinstance(value, Obj):
-        return value.kind == "module"
-    if isinstance(value, Unknown):
-        return value.promised == "module"
-    if isinstance(value, OneOf):
-        return all(is_module(v) for v in value.values)
-    return False
-
-
-MODULE_BASES = (
-    "torch.nn.Module",
-    "torch.nn.Sequential",
-    "torch.nn.ModuleList",
-    "lightning.LightningModule",
-    "transformers.PreTrainedModel",
-)
 
 
 def call_instance(
@@ -198,6 +193,9 @@ def call_object(run: Run, scope: Scope, obj: Obj, args: list[Value], kwargs: dic
     """Calling an object of an external class: a layer, a loss, a transform."""
     if obj.kind == "module":
         run.event("forward", node, scope, obj, None, (*args, *kwargs.values()))
+    if takes_tensors(obj):
+        promise(args)
+        report_fed(run, scope, node, obj, args)
     for name in (obj.name, obj.kind):
         handler = registry.CALLS.get(name)
         if handler is not None:
@@ -222,6 +220,8 @@ def call_method(
     node: ir.Expr,
 ) -> Value:
     """`receiver.name(*args, **kwargs)`."""
+    if name in MOVES:
+        report_move(run, scope, receiver, name, args, kwargs, node)
     if isinstance(receiver, Ext):
         target = run.program.external(f"{receiver.name}.{name}")
         return call(run, scope, target, args, kwargs, node)
@@ -251,6 +251,10 @@ def call_method(
     return Unknown()
 
 
+# methods that take another tensor for its shape, dtype or device only, or that copy from it
+FOLLOWS = frozenset({"to", "type_as", "copy_", "expand_as", "view_as", "reshape_as", "size", "view", "index_put_"})
+
+
 def array_call(
     run: Run, scope: Scope, receiver: Array, name: str, args: list[Value], kwargs: dict[str, Value], node: ir.Expr
 ) -> Value:
@@ -258,6 +262,10 @@ def array_call(
     if handler is not None:
         result = handler(registry.OpCall(run, scope, node, name, args, kwargs, receiver))
         if result is not None:
+            if name == "type_as" and isinstance(result, Array):
+                return result.but(device="given")
+            if args and name not in FOLLOWS:
+                report_mixed(run, scope, node, name, [receiver, *args])
             return result
     if receiver.lib == "pil":
         return Unknown(name)
@@ -316,6 +324,8 @@ def call_super(run: Run, scope: Scope, node: ir.Call, name: str) -> Value:
             if isinstance(member, Func):
                 return call_function(run, scope, bind(member, receiver), args, kwargs, node)
         if name == "__init__":
+            if isinstance(receiver, Instance):
+                fill_container(receiver, args, kwargs)
             return Const(None)
         if isinstance(receiver, Instance) and is_module(receiver):
             handler = registry.METHODS.get(("module", name))

@@ -30,6 +30,8 @@ EventKind = Literal[
     "append",
     "save",
     "set_epoch",
+    "move",
+    "optimizer",
     "unknown_call",
 ]
 
@@ -283,6 +285,43 @@ class Violation:
 
 
 @dataclass(slots=True, eq=False)
+class Dropped:
+    """A method that gives a new tensor was called on its own line: its result is lost.
+
+    `value` is the receiver: a tensor, or an Unknown (`promised == "tensor"` where its use proves that it is one).
+    """
+
+    op: str
+    node: ir.Expr
+    file: File
+    value: Value
+
+    @property
+    def place(self) -> Place:
+        return Place(self.file.path, self.node)
+
+
+@dataclass(slots=True, eq=False)
+class Mixed:
+    """One operation takes a tensor that was created without naming a device, and one that lives elsewhere.
+
+    `other` is a tensor with a device or a graph of its own, an unknown parameter, or the layer that takes `created`.
+    `forward` is the class of the module in whose `forward` this happens, None outside of one.
+    """
+
+    op: str
+    node: ir.Expr | ir.Stmt
+    file: File
+    created: Array
+    other: Value
+    forward: Value | None
+
+    @property
+    def place(self) -> Place:
+        return Place(self.file.path, self.node)
+
+
+@dataclass(slots=True, eq=False)
 class AxisChange:
     """`permute`, `transpose`, `reshape` … of an image: the layouts before and after (after: None where scrambled)."""
 
@@ -406,11 +445,16 @@ class StatedReference:
 
 @dataclass(slots=True, eq=False)
 class ModuleClass:
-    """A class of the workspace that extends `torch.nn.Module` (or a framework's module)."""
+    """A class of the workspace that extends `torch.nn.Module` (or a framework's module).
+
+    `init` is its own `__init__`; `starts_base` says whether something in there may run the `__init__` of the base.
+    """
 
     cls: Value
     file: File
     node: ir.ClassDef
+    init: ir.FunctionDef | None = None
+    starts_base: bool = True
 
     @property
     def place(self) -> Place:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from trainlint.analysis.devices import TENSOR_METHODS
 from trainlint.analysis.facts import EventKind
 from trainlint.analysis.run import Run, step
 from trainlint.analysis.scope import Scope
@@ -144,6 +145,8 @@ def unknown_method(
         return Array(grad=False, origin=step(scope.file, node, "detached", receiver))
     if name in ("cpu", "numpy", "tolist"):
         return Array(lib="numpy", grad=False) if name == "numpy" else Unknown(f"{receiver.name}.{name}()")
+    if name in TENSOR_METHODS and receiver.promised is None:
+        receiver.promised = "tensor"
     if name not in _HARMLESS:
         run.event("unknown_call", node, scope, receiver, None, (receiver, *args, *kwargs.values()), name)
     if name in ("argmax", "argmin", "eq", "ne", "gt", "lt"):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from trainlint.analysis import dims, registry
+from trainlint.analysis.devices import report_mixed
 from trainlint.analysis.run import Run
 from trainlint.analysis.scope import Scope
 from trainlint.analysis.values import (
@@ -127,6 +128,7 @@ def array_operator(run: Run, scope: Scope, op: str, left: Value, right: Value, e
     handler = registry.FUNCTIONS.get("operator")
     if handler is None:
         return Unknown()
+    report_mixed(run, scope, expr, op, [left, right])
     call = registry.OpCall(run, scope, expr, op, [left, right], {})  # type: ignore[arg-type]
     return handler(call) or Unknown()
 

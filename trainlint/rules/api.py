@@ -10,17 +10,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_args
 
 from trainlint.analysis import facts as _facts
-from trainlint.analysis.calls import is_module
+from trainlint.analysis.devices import on_cpu
+from trainlint.analysis.dims import same as same_size
+from trainlint.analysis.dims import text as size_text
 from trainlint.analysis.facts import (
     AxisChange,
     BaseChange,
     Cond,
     DataLoader,
+    Dropped,
     EvalLoop,
     Event,
     ImageUse,
     Loop,
     Loss,
+    Mixed,
     ModuleClass,
     Optimizer,
     Scheduler,
@@ -31,6 +35,7 @@ from trainlint.analysis.facts import (
     WholeProgram,
 )
 from trainlint.analysis.loops import holds, loaders_of, same_thing, touches, unwrapped
+from trainlint.analysis.modules import is_module
 from trainlint.analysis.values import (
     Array,
     Class,
@@ -161,6 +166,13 @@ def by_default(*values: Value | None) -> str | None:
     return next((v.default for v in values if isinstance(v, Const) and v.default), None)
 
 
+def root_of(value: Value) -> Place | None:
+    """The place where a value was made: the oldest step of its origin."""
+    origin: Step | None = getattr(value, "origin", None)
+    places = [s.place for s in origin] if origin is not None else []
+    return places[-1] if places else None
+
+
 # fixes
 
 
@@ -234,6 +246,7 @@ __all__ = [
     "Const",
     "DataLoader",
     "Draft",
+    "Dropped",
     "EvalLoop",
     "Event",
     "Ext",
@@ -243,6 +256,7 @@ __all__ = [
     "Loop",
     "Loss",
     "Mapping",
+    "Mixed",
     "ModuleClass",
     "Obj",
     "OneOf",
@@ -276,12 +290,16 @@ __all__ = [
     "known",
     "loaders_of",
     "number",
+    "on_cpu",
     "origin_of",
     "path_of",
     "replace",
+    "root_of",
     "rule",
+    "same_size",
     "same_thing",
     "shown",
+    "size_text",
     "source",
     "touches",
     "truth",
