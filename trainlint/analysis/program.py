@@ -6,11 +6,11 @@ import re
 
 from trainlint.analysis import registry
 from trainlint.analysis.attributes import WorkspaceModule
-from trainlint.analysis.calls import MODULE_BASES
 from trainlint.analysis.classes import default_instance
 from trainlint.analysis.facts import Trace
 from trainlint.analysis.frameworks import frameworks_of
 from trainlint.analysis.functions import free_parameters
+from trainlint.analysis.modules import MODULE_BASES
 from trainlint.analysis.run import Frame, Run
 from trainlint.analysis.scope import Scope
 from trainlint.analysis.statements import execute_block, self_updating_names
