@@ -203,7 +203,8 @@ class Loss:
     input: Value | None
     target: Value | None
     result: Value
-    loss: Value | None
+    loss: Obj | None
+    keywords: dict[str, Value] = field(default_factory=dict)
 
     @property
     def place(self) -> Place:
