@@ -84,7 +84,7 @@ def placed(run: Run, scope: Scope, name: str, kwargs: dict[str, Value], result: 
         return
     result.device = "cpu"
     if result.origin is None:
-        result.origin = step(scope.file, node, f"`{name}` without a device")
+        result.origin = step(scope.file, node, f"made by `{name}`")
 
 
 def promise(values: list[Value]) -> None:
@@ -107,7 +107,7 @@ def report_mixed(run: Run, scope: Scope, node: ir.Expr | ir.Stmt, op: str, value
         return
     other = next((v for v in flat if v is not created and elsewhere(v)), None)
     if other is not None:
-        run.fact(Mixed(op, node, scope.file, created, other, forward_of(run)))
+        run.fact(Mixed(op, node, scope.file, created, other, forward_of(run), made_inside(run, created)))
 
 
 def report_fed(run: Run, scope: Scope, node: ir.Expr, layer: Obj, args: list[Value]) -> None:
@@ -115,7 +115,17 @@ def report_fed(run: Run, scope: Scope, node: ir.Expr, layer: Obj, args: list[Val
     if layer.name.rpartition(".")[2].startswith(_WEIGHTED) and layer.name.startswith("torch.nn."):
         for value in args[:1]:
             if isinstance(value, Array) and value.device == "cpu" and not run.muted:
-                run.fact(Mixed(layer.name.rpartition(".")[2], node, scope.file, value, layer, forward_of(run)))
+                run.fact(
+                    Mixed(
+                        layer.name.rpartition(".")[2],
+                        node,
+                        scope.file,
+                        value,
+                        layer,
+                        forward_of(run),
+                        made_inside(run, value),
+                    )
+                )
 
 
 def forward_of(run: Run) -> Class | None:
@@ -124,6 +134,17 @@ def forward_of(run: Run) -> Class | None:
         if frame.function == "forward" and isinstance(frame.owner, Class):
             return frame.owner
     return None
+
+
+def made_inside(run: Run, created: Array) -> bool:
+    """Was the tensor made by one of the functions in progress?"""
+    from trainlint.analysis.incremental import flat
+
+    steps = list(created.origin) if created.origin is not None else []
+    node = steps[-1].place.node if steps else None
+    stmt = node.stmt if isinstance(node, ir.Expr) else node
+    bodies = [function.body for function in run.active if isinstance(function, ir.FunctionDef)]
+    return any(stmt is inner for body in bodies for inner in flat(body))
 
 
 def is_scalar(value: Array) -> bool:

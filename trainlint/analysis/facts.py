@@ -307,7 +307,8 @@ class Mixed:
     """One operation takes a tensor that was created without naming a device, and one that lives elsewhere.
 
     `other` is a tensor with a device or a graph of its own, an unknown parameter, or the layer that takes `created`.
-    `forward` is the class of the module in whose `forward` this happens, None outside of one.
+    `forward` is the class of the module in whose `forward` this happens, None outside of one; `inside` says whether
+    `created` was made there too.
     """
 
     op: str
@@ -316,6 +317,7 @@ class Mixed:
     created: Array
     other: Value
     forward: Value | None
+    inside: bool
 
     @property
     def place(self) -> Place:

@@ -30,7 +30,6 @@ from trainlint.rules.api import (
     Class,
     Mixed,
     Obj,
-    Place,
     Unknown,
     WholeProgram,
     finding,
@@ -50,12 +49,12 @@ def check(program: WholeProgram):
     if all(on_cpu(event.value) for event in moves) or program.called & DEFAULTS:
         return
     for fact in program.facts:
-        if not isinstance(fact, Mixed) or not isinstance(fact.forward, Class):
+        if not isinstance(fact, Mixed) or not isinstance(fact.forward, Class) or not fact.inside:
             continue
         made = root_of(fact.created)
         if made is None or not isinstance(made.node, ir.Call) or made.path != fact.file.path:
             continue
-        if in_constructor(fact.forward, made) or (isinstance(fact.other, Unknown) and fact.other.promised != "tensor"):
+        if isinstance(fact.other, Unknown) and fact.other.promised != "tensor":
             continue
         what = "the layer" if isinstance(fact.other, Obj) else "a tensor of the model's device"
         because = Because(fact.place, f"here it meets {what}")
@@ -66,11 +65,3 @@ def check(program: WholeProgram):
             else None
         )
         yield finding(made, text, because=because, fix=fix, likely=fact.created.likely)
-
-
-def in_constructor(cls: Class, place: Place) -> bool:
-    """Is the place inside a method other than those that run with the input?"""
-    node = place.node
-    stmt = node.stmt if isinstance(node, ir.Expr) else node
-    writers = [s for methods in cls.written.values() for s in methods.get("__init__", [])]
-    return any(stmt is s for s in writers)
