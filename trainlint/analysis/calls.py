@@ -18,7 +18,7 @@ from trainlint.analysis.facts import Call
 from trainlint.analysis.functions import bind_parameters, decorator_context
 from trainlint.analysis.methods import call_builtin_method, unknown_method
 from trainlint.analysis.modules import fill_container, is_module
-from trainlint.analysis.run import MAX_DEPTH, Frame, Run, step
+from trainlint.analysis.run import MAX_DEPTH, MAX_RECURSION, Frame, Run, step
 from trainlint.analysis.scope import Scope
 from trainlint.analysis.values import (
     Array,
@@ -86,15 +86,18 @@ def call_function(
     definition = func.node
     run.program.called.add(id(definition))
     run.program.running.add(id(definition))
-    if run.depth >= MAX_DEPTH or definition in run.active or not run.spend():
+    if run.depth >= MAX_DEPTH or run.active.count(definition) >= MAX_RECURSION or not run.spend():
+        run.program.caps["depth" if run.depth >= MAX_DEPTH else "recursion"] += 1
         run.trace.incomplete = True
         return Unknown(f"{func.name}(…)")
     inner = Scope("function", func.file, func.scope, func.name)
     if func.bound is not None:
         args = [func.bound, *args]
     bind_parameters(run, inner, func, args, kwargs)
-    frame = Frame(func.name, func.owner)
+    frame = Frame(func.name, func.owner, run.tick())
     saved_grad, saved_via, saved_conds = run.grad, run.via, run.conds
+    floors, leaves = (run.floor, run.attribute_floor), run.leaves
+    run.leaves = None
     run.frames.append(frame)
     run.active.append(definition)
     run.via = (*run.via, node.stmt)
@@ -108,6 +111,8 @@ def call_function(
         run.depth -= 1
         run.via = saved_via
         run.conds = saved_conds
+        run.floor, run.attribute_floor = floors
+        run.leaves = leaves
         run.active.pop()
         run.frames.pop()
         run.grad = saved_grad
@@ -138,14 +143,14 @@ def call_external(
         made = registry.kind_of(name)
         if made is not None:
             result = Obj(name, made, node, args, kwargs, step(scope.file, node, name), scope.file.path)
-            result.conds = len(run.conds)
+            result.born = run.tick()
             if made == "module":
                 fill_container(result, args, kwargs)
             constructed = registry.METHODS.get((made, "__init__"))
             if constructed is not None:
                 constructed(registry.OpCall(run, scope, node, name, args, kwargs, result))
         else:
-            result = default_external(run, scope, name, args, node)
+            result = default_external(run, scope, name, args, kwargs, node)
             if name.partition(".")[0] not in run.program.harmless and (args or kwargs):
                 run.event("unknown_call", node, scope, result, None, (*args, *kwargs.values()), name)
     if name.startswith("torch."):
@@ -159,11 +164,13 @@ def call_external(
     return result
 
 
-def default_external(run: Run, scope: Scope, name: str, args: list[Value], node: ir.Expr) -> Value:
+def default_external(
+    run: Run, scope: Scope, name: str, args: list[Value], kwargs: dict[str, Value], node: ir.Expr
+) -> Value:
     """A library function without an entry in the table: keeps nothing but the library's kind of result."""
     handler = registry.FUNCTIONS.get(name.partition(".")[0] + ".*")
     if handler is not None:
-        result = handler(registry.OpCall(run, scope, node, name, args, {}))
+        result = handler(registry.OpCall(run, scope, node, name, args, kwargs))
         if result is not None:
             return result
     return Unknown(f"{name.rpartition('.')[2]}(…)", step(scope.file, node, name))

@@ -7,6 +7,7 @@ The attribute `REST` of a container or model says that it may have further child
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 from trainlint.analysis.values import (
     Class,
@@ -20,8 +21,12 @@ from trainlint.analysis.values import (
     Unknown,
     Value,
     alternatives,
+    one_of,
 )
 from trainlint.syntax import ir
+
+if TYPE_CHECKING:
+    from trainlint.analysis.run import Run
 
 MODULE_BASES = (
     "torch.nn.Module",
@@ -180,15 +185,16 @@ def _adopt(holder: Instance | Obj, given: Value) -> None:
             holder.attrs[REST] = Unknown(why(given))
         else:
             number(holder, list(inner.values()))
-    elif isinstance(given, Seq) and given.items is not None and _pairs(given.items) is not None:
-        for name, child in (_pairs(given.items) or {}).items():
+    elif isinstance(given, Seq) and given.items is not None and pairs_of(given.items) is not None:
+        for name, child in (pairs_of(given.items) or {}).items():
             holder.attrs[name] = child
     elif not (isinstance(given, Const) and given.value is None):
         shown = given.name if isinstance(given, Unknown) and given.name else "a list of unknown length"
         holder.attrs[REST] = Unknown(shown)
 
 
-def _pairs(items: list[Value]) -> dict[str, Value] | None:
+def pairs_of(items: list[Value]) -> dict[str, Value] | None:
+    """The dict that `[(name, value), …]` makes, None where a name is not known."""
     result: dict[str, Value] = {}
     for pair in items:
         if not (isinstance(pair, Seq) and pair.items is not None and len(pair.items) == 2):
@@ -222,6 +228,68 @@ def items(value: Value) -> list[Value] | None:
     return list(found.values())
 
 
+def child_at(value: Instance | Obj, key: Value) -> Value:
+    """`container[key]`."""
+    if isinstance(key, Const) and isinstance(key.value, str):
+        found = value.attrs.get(key.value)
+        return found if found is not None else Unknown("a layer")
+    inside = items(value)
+    if inside is None:
+        return Unknown("a layer")
+    if isinstance(key, Const) and isinstance(key.value, int):
+        return inside[key.value] if -len(inside) <= key.value < len(inside) else Unknown("a layer")
+    return one_of(tuple(inside)) if inside else Unknown("a layer")
+
+
+def part_of(run: Run, value: Instance | Obj, bounds: list[Value]) -> Value:
+    """`container[a:b]`: a container of the same class with some of the children."""
+    inside = items(value)
+    numbers: list[Any] = [b.value if isinstance(b, Const) else "?" for b in bounds]
+    part = Obj(container(value) or "", "module", None)
+    part.born = run.tick()
+    if inside is None or not all(n is None or isinstance(n, int) for n in numbers):
+        part.attrs[REST] = Unknown("a slice that is not known")
+    else:
+        number(part, inside[slice(*numbers)])
+    return part
+
+
+def set_child(run: Run, holder: Instance | Obj, key: Value, value: Value) -> None:
+    """`container[key] = value`."""
+    if isinstance(key, Const) and isinstance(key.value, int):
+        inside = list(partial_children(holder)) if why(holder) == "" else []
+        name = inside[key.value] if -len(inside) <= key.value < len(inside) else REST
+    else:
+        name = key.value if isinstance(key, Const) and isinstance(key.value, str) else REST
+    run.touch(holder, name)
+    holder.attrs[name] = value if name != REST else Unknown("a child under a name that is not known")
+    if isinstance(value, Unknown) and name != REST:
+        run.touch(holder, REST)
+        holder.attrs[REST] = Unknown(f"child {name} is not known")
+
+
+def add_children(run: Run, holder: Instance | Obj, added: list[Value] | None, at: int | None = None) -> None:
+    """`append`, `extend` and `insert` of a container; `added` is None where the new children are not known."""
+    run.touch(holder, REST)
+    before = items(holder)
+    if added is None or before is None or holder_born(holder) < run.floor:
+        holder.attrs.setdefault(REST, Unknown("children that are added in a loop" if added else "children not known"))
+        return
+    place = len(before) if at is None else at
+    following = before[place:]
+    for name in [str(i) for i in range(max(place, 0), len(before) + len(added))]:
+        run.touch(holder, name)
+    if following:
+        for index in range(place, len(before)):
+            holder.attrs.pop(str(index), None)
+    number(holder, [*added, *following])
+
+
+def holder_born(holder: Instance | Obj) -> int:
+    """When the program made an object."""
+    return holder.born if isinstance(holder, Obj) else holder.depth
+
+
 _USES: dict[int, tuple[ir.ClassDef, frozenset[str]]] = {}
 
 
@@ -247,16 +315,26 @@ def _collect(node: ir.ClassDef) -> Iterator[str]:
         if isinstance(part, (list, tuple)):
             stack += part
             continue
-        if not isinstance(part, (ir.Expr, ir.Stmt)) and not hasattr(part, "iter") and not hasattr(part, "body"):
-            continue
         used = part.func if isinstance(part, ir.Call) else getattr(part, "iter", None)
         while isinstance(used, ir.Subscript):
             used = used.value
         if isinstance(used, ir.Attr) and isinstance(used.value, ir.Name) and used.value.id == "self":
             yield used.name
-        for cls in type(part).__mro__:
-            for slot in getattr(cls, "__slots__", ()):
-                if slot not in ("stmt", "unit", "__weakref__"):
-                    child = getattr(part, slot, None)
-                    if child is not None and not isinstance(child, (str, int, bool, float)):
-                        stack.append(child)
+        for slot in ir_slots(type(part)):
+            child = getattr(part, slot, None)
+            if child is not None and not isinstance(child, (str, int, float)):
+                stack.append(child)
+
+
+_SLOTS: dict[type, tuple[str, ...]] = {}
+
+
+def ir_slots(cls: type) -> tuple[str, ...]:
+    """The fields of an IR class that hold parts of it."""
+    found = _SLOTS.get(cls)
+    if found is None:
+        names = [slot for base in cls.__mro__ for slot in getattr(base, "__slots__", ())]
+        hidden = ("stmt", "ord", "unit", "line", "end", "__weakref__")
+        found = tuple(name for name in names if name not in hidden) if cls.__module__ == ir.__name__ else ()
+        _SLOTS[cls] = found
+    return found
