@@ -5,20 +5,10 @@ from __future__ import annotations
 from trainlint.analysis import registry
 from trainlint.analysis.attributes import Method, WorkspaceModule, bind, get_attribute
 from trainlint.analysis.classes import instantiate
-from trainlint.analysis.devices import (
-    MOVES,
-    placed,
-    promise,
-    report_fed,
-    report_mixed,
-    report_move,
-    takes_tensors,
-)
 from trainlint.analysis.facts import Call
 from trainlint.analysis.functions import bind_parameters, decorator_context
 from trainlint.analysis.methods import call_builtin_method, unknown_method
-from trainlint.analysis.modules import fill_container, is_module
-from trainlint.analysis.run import MAX_DEPTH, MAX_RECURSION, Frame, Run, step
+from trainlint.analysis.run import MAX_DEPTH, Frame, Run, step
 from trainlint.analysis.scope import Scope
 from trainlint.analysis.values import (
     Array,
@@ -86,18 +76,15 @@ def call_function(
     definition = func.node
     run.program.called.add(id(definition))
     run.program.running.add(id(definition))
-    if run.depth >= MAX_DEPTH or run.active.count(definition) >= MAX_RECURSION or not run.spend():
-        run.program.caps["depth" if run.depth >= MAX_DEPTH else "recursion"] += 1
+    if run.depth >= MAX_DEPTH or definition in run.active or not run.spend():
         run.trace.incomplete = True
         return Unknown(f"{func.name}(…)")
     inner = Scope("function", func.file, func.scope, func.name)
     if func.bound is not None:
         args = [func.bound, *args]
     bind_parameters(run, inner, func, args, kwargs)
-    frame = Frame(func.name, func.owner, run.tick())
+    frame = Frame(func.name, func.owner)
     saved_grad, saved_via, saved_conds = run.grad, run.via, run.conds
-    floors, leaves = (run.floor, run.attribute_floor), run.leaves
-    run.leaves = None
     run.frames.append(frame)
     run.active.append(definition)
     run.via = (*run.via, node.stmt)
@@ -111,8 +98,6 @@ def call_function(
         run.depth -= 1
         run.via = saved_via
         run.conds = saved_conds
-        run.floor, run.attribute_floor = floors
-        run.leaves = leaves
         run.active.pop()
         run.frames.pop()
         run.grad = saved_grad
@@ -143,37 +128,50 @@ def call_external(
         made = registry.kind_of(name)
         if made is not None:
             result = Obj(name, made, node, args, kwargs, step(scope.file, node, name), scope.file.path)
-            result.born = run.tick()
-            if made == "module":
-                fill_container(result, args, kwargs)
+            result.conds = len(run.conds)
             constructed = registry.METHODS.get((made, "__init__"))
             if constructed is not None:
                 constructed(registry.OpCall(run, scope, node, name, args, kwargs, result))
         else:
-            result = default_external(run, scope, name, args, kwargs, node)
+            result = default_external(run, scope, name, args, node)
             if name.partition(".")[0] not in run.program.harmless and (args or kwargs):
                 run.event("unknown_call", node, scope, result, None, (*args, *kwargs.values()), name)
-    if name.startswith("torch."):
-        placed(run, scope, name, kwargs, result, node)
-        report_mixed(run, scope, node, name.rpartition(".")[2], args)
-        if name.startswith("torch.nn.functional."):
-            promise(args[:2])
     if isinstance(node, ir.Call) and not run.muted:
         owner = run.frames[-1].owner if run.frames else None
         run.fact(Call(name, node, scope.file, args, kwargs, result, run.loops, run.grad, run.function, owner))
     return result
 
 
-def default_external(
-    run: Run, scope: Scope, name: str, args: list[Value], kwargs: dict[str, Value], node: ir.Expr
-) -> Value:
+def default_external(run: Run, scope: Scope, name: str, args: list[Value], node: ir.Expr) -> Value:
     """A library function without an entry in the table: keeps nothing but the library's kind of result."""
     handler = registry.FUNCTIONS.get(name.partition(".")[0] + ".*")
     if handler is not None:
-        result = handler(registry.OpCall(run, scope, node, name, args, kwargs))
+        result = handler(registry.OpCall(run, scope, node, name, args, {}))
         if result is not None:
             return result
     return Unknown(f"{name.rpartition('.')[2]}(…)", step(scope.file, node, name))
+
+
+def is_module(value: Value | None) -> bool:
+    """Is it certainly an `nn.Module` (or certainly used as one)?"""
+    if isinstance(value, Instance):
+        return value.cls.extends(*MODULE_BASES)
+    if isinstance(value, Obj):
+        return value.kind == "module"
+    if isinstance(value, Unknown):
+        return value.promised == "module"
+    if isinstance(value, OneOf):
+        return all(is_module(v) for v in value.values)
+    return False
+
+
+MODULE_BASES = (
+    "torch.nn.Module",
+    "torch.nn.Sequential",
+    "torch.nn.ModuleList",
+    "lightning.LightningModule",
+    "transformers.PreTrainedModel",
+)
 
 
 def call_instance(
@@ -200,9 +198,6 @@ def call_object(run: Run, scope: Scope, obj: Obj, args: list[Value], kwargs: dic
     """Calling an object of an external class: a layer, a loss, a transform."""
     if obj.kind == "module":
         run.event("forward", node, scope, obj, None, (*args, *kwargs.values()))
-    if takes_tensors(obj):
-        promise(args)
-        report_fed(run, scope, node, obj, args)
     for name in (obj.name, obj.kind):
         handler = registry.CALLS.get(name)
         if handler is not None:
@@ -227,8 +222,6 @@ def call_method(
     node: ir.Expr,
 ) -> Value:
     """`receiver.name(*args, **kwargs)`."""
-    if name in MOVES:
-        report_move(run, scope, receiver, name, args, kwargs, node)
     if isinstance(receiver, Ext):
         target = run.program.external(f"{receiver.name}.{name}")
         return call(run, scope, target, args, kwargs, node)
@@ -258,24 +251,14 @@ def call_method(
     return Unknown()
 
 
-# methods that take another tensor for its shape, dtype or device only, or that copy from it
-FOLLOWS = frozenset({"to", "type_as", "copy_", "expand_as", "view_as", "reshape_as", "size", "view", "index_put_"})
-
-
 def array_call(
     run: Run, scope: Scope, receiver: Array, name: str, args: list[Value], kwargs: dict[str, Value], node: ir.Expr
 ) -> Value:
-    handler = registry.ARRAY_METHODS.get(f"pil.{name}" if receiver.lib == "pil" else name)
+    handler = registry.ARRAY_METHODS.get(name)
     if handler is not None:
         result = handler(registry.OpCall(run, scope, node, name, args, kwargs, receiver))
         if result is not None:
-            if name == "type_as" and isinstance(result, Array):
-                return result.but(device="given")
-            if args and name not in FOLLOWS:
-                report_mixed(run, scope, node, name, [receiver, *args])
             return result
-    if receiver.lib == "pil":
-        return Unknown(name)
     return Array(lib=receiver.lib, grad=receiver.grad, likely=receiver.likely)
 
 
@@ -331,8 +314,6 @@ def call_super(run: Run, scope: Scope, node: ir.Call, name: str) -> Value:
             if isinstance(member, Func):
                 return call_function(run, scope, bind(member, receiver), args, kwargs, node)
         if name == "__init__":
-            if isinstance(receiver, Instance):
-                fill_container(receiver, args, kwargs)
             return Const(None)
         if isinstance(receiver, Instance) and is_module(receiver):
             handler = registry.METHODS.get(("module", name))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from trainlint.analysis.attributes import bind, dotted
-from trainlint.analysis.modules import REST, fill_container, is_module
 from trainlint.analysis.run import Run, step
 from trainlint.analysis.scope import Scope
 from trainlint.analysis.values import Class, Const, Ext, Func, Instance, Unknown, Value
@@ -102,24 +101,15 @@ def instantiate(
 
     instance = Instance(cls, step(scope.file, node, f"{cls.name}(…)"))
     instance.args, instance.kwargs = args, kwargs
-    instance.depth = run.tick()
+    instance.depth = len(run.conds)
     new = cls.find("__new__")
     if isinstance(new, Func):
         return Unknown(f"{cls.name}(…)")
     init = cls.find("__init__")
     if isinstance(init, Func):
         instance.setting_up = True
-        assuming = run.assuming
-        run.assuming = assuming or is_module(instance)
         call_function(run, scope, bind(init, instance), args, kwargs, node)
-        run.assuming = assuming
         instance.setting_up = False
-        if run.budget < 0:
-            instance.attrs[REST] = Unknown("the budget of statements is used up")
-        run.program.built.setdefault(cls, instance)
-    elif is_module(instance):
-        fill_container(instance, args, kwargs)
-        run.program.built.setdefault(cls, instance)
     elif has_fields(cls):
         fill_fields(run, instance, args, kwargs, labelled=False)
     return instance

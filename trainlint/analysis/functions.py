@@ -41,7 +41,7 @@ def default_of(run: Run, func: Func, param: ir.Param, overridable: bool) -> Valu
     value = evaluate(run, func.scope, param.default)
     if isinstance(value, Const) and overridable:
         # a None default is the caller's to replace
-        if value.value is None and not run.assuming:
+        if value.value is None:
             return Unknown(param.name, param=True)
         return Const(value.value, value.origin, f"`{param.name}` of `{func.name}`", value.literal)
     return value

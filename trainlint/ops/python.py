@@ -36,7 +36,7 @@ CONVERSIONS: dict[str, Callable[..., Any]] = {
 
 @op("builtins.range")
 def range_(call: OpCall) -> Value | None:
-    return range_of(call.args, call.run.assuming)
+    return range_of(call.args)
 
 
 @op("builtins.int", "builtins.float", "builtins.str", "builtins.bool", "builtins.round", "builtins.abs")
@@ -76,10 +76,6 @@ def len_(call: OpCall) -> Value | None:
         return Const(len(value.value))
     if isinstance(value, Mapping) and not value.open:
         return Const(len(value.items))
-    if isinstance(value, Array):
-        from trainlint.ops.sizes import length
-
-        return length(OpCall(call.run, call.scope, call.node, "__len__", [], {}, value))
     if isinstance(value, (Obj, Instance)):
         from trainlint.ops.data import length_of
 
