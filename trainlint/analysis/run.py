@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from trainlint.analysis.facts import Cond, Event, EventKind, Loop, Trace, Violation
 from trainlint.analysis.values import Place, Step, Value
@@ -15,17 +15,24 @@ if TYPE_CHECKING:
     from trainlint.analysis.scope import Scope
 
 # Caps (ANALYSIS §7): beyond them values are Unknown and absence rules are silent.
-MAX_DEPTH = 6
-MAX_STATEMENTS = 5_000
+MAX_DEPTH = 14
+# how often one function may be in progress: recursive models are built a few levels deep
+MAX_RECURSION = 3
+MAX_STATEMENTS = 12_000
+
+MISSING: Any = object()
+# (identity of the object, attribute) → the object, the attribute (empty: all of it), what was there before
+Journal: TypeAlias = "dict[tuple[int, str], tuple[Value, str, Any]]"
 
 
 class Frame:
     """A call in progress: what it returned so far."""
 
-    __slots__ = ("function", "owner", "returns", "yields")
+    __slots__ = ("function", "owner", "returns", "start", "yields")
 
-    def __init__(self, function: str, owner: Value | None = None) -> None:
+    def __init__(self, function: str, owner: Value | None = None, start: int = 0) -> None:
         self.function = function
+        self.start = start
         self.owner = owner
         self.returns: list[Value] = []
         self.yields: list[Value] = []
@@ -36,19 +43,26 @@ class Run:
 
     __slots__ = (
         "active",
+        "assuming",
+        "attribute_floor",
         "budget",
+        "clock",
         "conds",
         "depth",
         "expecting",
         "facts",
+        "floor",
         "frames",
         "grad",
         "granted",
+        "journal",
+        "leaves",
         "loops",
         "muted",
         "program",
         "trace",
         "via",
+        "way",
     )
 
     def __init__(self, program: Program, trace: Trace) -> None:
@@ -65,6 +79,18 @@ class Run:
         # how many contexts around this place expect an error
         self.expecting = 0
         self.depth = 0
+        # what the branch in progress changed first, None outside of branches
+        self.journal: Journal | None = None
+        # counts displays and calls; an object made before `floor` may not be the one of this round of a loop
+        self.clock = 0
+        self.floor = 0
+        self.attribute_floor = 0
+        # defaults of options decide branches: a model is built as nobody asked for anything else
+        self.assuming = False
+        # how the last block that did not reach its end was left: return, raise, break, continue
+        self.way = ""
+        # names where rounds of the unrolled loop in progress were left under a condition
+        self.leaves: list[tuple[str, dict[str, Value]]] | None = None
         # what is left for this entry, within what is left for the file
         self.budget = max(0, min(MAX_STATEMENTS, program.left()))
         self.granted = self.budget
@@ -78,8 +104,21 @@ class Run:
         self.budget -= 1
         if self.budget < 0:
             self.trace.incomplete = True
+            self.program.caps["statements"] += 1
             return False
         return True
+
+    def touch(self, holder: Value, name: str = "") -> None:
+        """The object (or one attribute of it) is about to be changed: a branch must be able to undo that."""
+        if self.journal is not None and (id(holder), name) not in self.journal:
+            from trainlint.analysis.branches import current
+
+            self.journal[id(holder), name] = (holder, name, current(holder, name))
+
+    def tick(self) -> int:
+        """The time of birth of a new list, dict or object."""
+        self.clock += 1
+        return self.clock
 
     def event(
         self,

@@ -199,24 +199,6 @@ def convert_dtype(call: OpCall) -> Value | None:
     return image.but(range="unit" if scaled and image.range == "255" else image.range)
 
 
-@op("torchvision.*")
-def factory(call: OpCall) -> Value | None:
-    """`torchvision.models.resnet50(...)`: a module."""
-    parts = call.name.split(".")
-    if len(parts) >= 3 and parts[1] == "models" and parts[-1][:1].islower():
-        obj = Obj(call.name, "module", call.node, call.args, call.kwargs, call.step(call.name), call.scope.file.path)
-        obj.attrs["zoo"] = Const(True)
-        return obj
-    return None
-
-
-@op("timm.*")
-def timm_factory(call: OpCall) -> Value | None:
-    if call.name in ("timm.create_model", "timm.models.create_model"):
-        return Obj(call.name, "module", call.node, call.args, call.kwargs, call.step(call.name), call.scope.file.path)
-    return None
-
-
 def dataset_length(obj: Obj) -> Value | None:
     """The number of samples of a torchvision dataset."""
     entry = DATASETS.get(obj.name.rpartition(".")[2])

@@ -10,17 +10,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_args
 
 from trainlint.analysis import facts as _facts
-from trainlint.analysis.calls import is_module
+from trainlint.analysis.devices import on_cpu
+from trainlint.analysis.dims import same as same_size
+from trainlint.analysis.dims import text as size_text
 from trainlint.analysis.facts import (
     AxisChange,
     BaseChange,
+    BatchMixed,
     Cond,
     DataLoader,
+    Dropped,
     EvalLoop,
     Event,
     ImageUse,
     Loop,
     Loss,
+    Mixed,
     ModuleClass,
     Optimizer,
     Scheduler,
@@ -31,6 +36,7 @@ from trainlint.analysis.facts import (
     WholeProgram,
 )
 from trainlint.analysis.loops import holds, loaders_of, same_thing, touches, unwrapped
+from trainlint.analysis.modules import is_module
 from trainlint.analysis.values import (
     Array,
     Class,
@@ -161,6 +167,38 @@ def by_default(*values: Value | None) -> str | None:
     return next((v.default for v in values if isinstance(v, Const) and v.default), None)
 
 
+def violated(fact: Violation, message: str, *, fix: Fix | None = None, level: Level | None = None) -> Draft:
+    """A finding at a violated requirement. Holes of the message are the sizes and words of the fact by name.
+
+    The related places are where the layer was built and how the first tensor was made.
+    """
+    words = {k: v if isinstance(v, str) else size_text(v) for k, v in fact.names.items()}
+    because = [Because(fact.maker, f"`{fact.op}` is built here")] if fact.maker is not None else []
+    tensor = next((v for v in fact.values if isinstance(v, Array)), None)
+    if tensor is not None:
+        because += path_of(tensor)
+        if tensor.via is not None and tensor.via != fact.maker:
+            because.append(Because(tensor.via, "the layer before"))
+    text = message.format(op=fact.op, **words)
+    return finding(fact.place, text, because=because, fix=fix, default=fact.default, likely=fact.likely, level=level)
+
+
+def shape_text(value: Value | None) -> str:
+    """`(B, 3, 32, 32)`, `(…, 10)` where only the last axes are known, an empty text where nothing is."""
+    if not isinstance(value, Array):
+        return ""
+    if value.shape is not None:
+        return f"({', '.join(map(size_text, value.shape))}{',' if len(value.shape) == 1 else ''})"
+    return f"(…, {', '.join(map(size_text, value.tail))})" if value.tail else ""
+
+
+def root_of(value: Value) -> Place | None:
+    """The place where a value was made: the oldest step of its origin."""
+    origin: Step | None = getattr(value, "origin", None)
+    places = [s.place for s in origin] if origin is not None else []
+    return places[-1] if places else None
+
+
 # fixes
 
 
@@ -227,6 +265,7 @@ __all__ = [
     "Array",
     "AxisChange",
     "BaseChange",
+    "BatchMixed",
     "Because",
     "Call",
     "Class",
@@ -234,6 +273,7 @@ __all__ = [
     "Const",
     "DataLoader",
     "Draft",
+    "Dropped",
     "EvalLoop",
     "Event",
     "Ext",
@@ -243,6 +283,7 @@ __all__ = [
     "Loop",
     "Loss",
     "Mapping",
+    "Mixed",
     "ModuleClass",
     "Obj",
     "OneOf",
@@ -276,15 +317,21 @@ __all__ = [
     "known",
     "loaders_of",
     "number",
+    "on_cpu",
     "origin_of",
     "path_of",
     "replace",
+    "root_of",
     "rule",
+    "same_size",
     "same_thing",
+    "shape_text",
     "shown",
+    "size_text",
     "source",
     "touches",
     "truth",
     "unwrapped",
+    "violated",
     "wrap",
 ]
