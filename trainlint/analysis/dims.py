@@ -159,6 +159,10 @@ def mod(a: Value | None, b: Value | None) -> Value:
 
 
 def opaque(op: str, p: Poly, q: Poly, *sources: Value | None) -> Value:
+    (low, _), (least, _) = bounds(p), bounds(q)
+    if low is None or low < 0 or least is None or least < 1:
+        # an atom is never negative; this quotient or rest might be
+        return Unknown()
     name = f"({poly_text(p)} {op} {poly_text(q)})"
     atom = Atom((op, p, q), name, 0, None)
     return from_poly((((atom,), 1),), *sources)
