@@ -8,7 +8,7 @@ from __future__ import annotations
 from trainlint.analysis.facts import Dropped, Mixed
 from trainlint.analysis.run import Run, step
 from trainlint.analysis.scope import Scope
-from trainlint.analysis.values import Array, Class, Const, Ext, Instance, Obj, Seq, Unknown, Value
+from trainlint.analysis.values import Array, Class, Const, Ext, Func, Instance, Obj, Seq, Unknown, Value
 from trainlint.syntax import ir
 
 MOVES = frozenset({"to", "cuda", "cpu"})
@@ -137,14 +137,28 @@ def forward_of(run: Run) -> Class | None:
 
 
 def made_inside(run: Run, created: Array) -> bool:
-    """Was the tensor made by one of the functions in progress?"""
+    """Was the tensor made by a method that runs for the `forward` in progress, and not before it or beside it?"""
     from trainlint.analysis.incremental import flat
 
     steps = list(created.origin) if created.origin is not None else []
     node = steps[-1].place.node if steps else None
     stmt = node.stmt if isinstance(node, ir.Expr) else node
-    bodies = [function.body for function in run.active if isinstance(function, ir.FunctionDef)]
-    return any(stmt is inner for body in bodies for inner in flat(body))
+    methods = [f.node for f in frames_of_forward(run) if isinstance(f.node, ir.FunctionDef)]
+    return any(stmt is inner for method in methods for inner in flat(method.body))
+
+
+def frames_of_forward(run: Run) -> list[Func]:
+    """The methods in progress from the innermost `forward` on."""
+    names = [frame.function for frame in run.frames]
+    if "forward" not in names:
+        return []
+    start = len(names) - 1 - names[::-1].index("forward")
+    found = []
+    for frame in run.frames[start:]:
+        member = frame.owner.find(frame.function) if isinstance(frame.owner, Class) else None
+        if isinstance(member, Func) and isinstance(member.node, ir.FunctionDef):
+            found.append(member)
+    return found
 
 
 def is_scalar(value: Array) -> bool:

@@ -45,11 +45,15 @@ from trainlint.rules.api import (
 def check(program: WholeProgram):
     for trace in program.traces:
         moves: list[Event] = []
+        # the model inside a wrapper runs at the same call
+        scattered: set[int] = set()
         for event in trace.events:
             if event.kind == "move":
                 moves = [m for m in moves if not same_thing(m.subject, event.subject)]
                 moves += [] if on_cpu(event.value) else [event]
-            elif event.kind == "forward":
+            elif event.kind == "forward" and scatters(event.subject):
+                scattered.add(id(event.node))
+            elif event.kind == "forward" and id(event.node) not in scattered:
                 model = next((m for m in moves if same_thing(m.subject, event.subject)), None)
                 if model is not None:
                     yield from left_behind(trace, event, event.args, model, "the input of the model")
@@ -58,6 +62,11 @@ def check(program: WholeProgram):
                 made = next((m for m in moves if is_module(m.subject)), None)
                 if made is not None and on_device(output):
                     yield from left_behind(trace, event, event.args[1:2], made, "the target of the loss")
+
+
+def scatters(model: Value) -> bool:
+    """DataParallel and its kin move the input themselves."""
+    return isinstance(model, Obj) and "module" in model.attrs
 
 
 def left_behind(trace: Trace, event: Event, values: tuple[Value, ...], moved: Event, what: str):
