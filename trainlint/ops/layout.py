@@ -111,8 +111,8 @@ def of_rank(array: Array, rank: int) -> tuple[Value, ...] | None:
 def permuted(call: OpCall, array: Array, order: list[int] | None) -> Array:
     """The array after `permute` with all axes given; reports the change where the layout is known."""
     if order is None:
-        shape = None if array.shape is None else tuple(Unknown() for _ in array.shape)
-        return array.but(layout=None, shape=shape)
+        unknown: list[Value] | None = [Unknown() for _ in array.shape] if array.shape is not None else None
+        return array.but(layout=None, shape=tuple(unknown) if unknown is not None else None)
     rank = len(order)
     if array.shape is not None:
         number: Value = Const(len(array.shape))

@@ -141,8 +141,9 @@ def interleaved(
         base, at = array, axis_number(call, array, dim)
     if base.shape is None or at is None:
         return unsized(array).but(layout=None)
-    # a scalar counts as one element
-    shape = list(base.shape) or [Const(1)]
+    if not call.require(bool(base.shape), "index", array, got=dim or Const(0), wanted=Const(0)):
+        return Array()
+    shape = list(base.shape)
     given = size(output) if output is not None and not is_none(output) else None
     shape[at] = given if given is not None else dims.mul(shape[at], times)
     return with_sizes(base, tuple(shape))

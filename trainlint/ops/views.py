@@ -205,6 +205,8 @@ def roll(call: OpCall) -> Value | None:
     if dim is None or is_none(dim):
         return array
     numbers = axes(call, [dim])
+    if not call.require(array.shape != (), "index", array, got=dim, wanted=Const(0)):
+        return Array()
     for number in numbers or ():
         if array.shape is not None and axis_number(call, array, Const(number)) is None:
             return Array()
