@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from trainlint.analysis.values import Array, axis
 
-MANY = settings(max_examples=300, deadline=None)
-FEW = settings(max_examples=100, deadline=None)
+MANY = settings(max_examples=60, deadline=None)
+FEW = settings(max_examples=25, deadline=None)
 DTYPES = ["float32"] * 6 + ["float64", "float16", "int64", "bool"]
 
 

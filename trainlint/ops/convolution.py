@@ -64,7 +64,8 @@ def geometry(obj: Obj) -> Geometry:
     if "ConvTranspose" in obj.name:
         extra = spread(given(obj, at + 3, "output_padding", 0), n)
         # output_padding, groups, bias, dilation
-        groups, dilation, mode = given(obj, at + 4, "groups", 1), given(obj, at + 6, "dilation", 1), Const("zeros")
+        groups, dilation = given(obj, at + 4, "groups", 1), given(obj, at + 6, "dilation", 1)
+        mode: Value = Const("zeros")
     else:
         extra = None
         dilation, groups = given(obj, at + 3, "dilation", 1), given(obj, at + 4, "groups", 1)
@@ -226,9 +227,9 @@ def transposed(call: OpCall, array: Array, outputs: Value, window: Geometry, out
         # whether an empty output raises depends on the backend
         if not call.require(dims.at_least(extent, Const(0)), "kernel", array, got=extent, wanted=Const(1)):
             return nothing(call)
-        if dims.same(extent, Const(0)):
-            return nothing(call)
         out.append(extent)
+    if any(dims.same(extent, Const(0)) for extent in out):
+        return nothing(call)
     return feature_maps(call, array, outputs, out)
 
 

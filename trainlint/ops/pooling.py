@@ -233,7 +233,8 @@ def adapted(call: OpCall, n: int, wanted: Value) -> Array | None:
     shape = shape_of(array)
     if average and n > 1 and shape is not None and all(integer(value) == 1 for value in asked):
         # the mean over all positions, whatever the number of axes
-        if not call.require(len(shape) >= n, "rank", array, got=Const(len(shape)), wanted=f"{n + 1} or {n + 2}"):
+        least = n + 1 if isinstance(wanted, Seq) else n
+        if not call.require(len(shape) >= least, "rank", array, got=Const(len(shape)), wanted=f"at least {least}"):
             return nothing(call)
     elif not of_rank(call, array, n + 1, n + 2):
         return nothing(call)
