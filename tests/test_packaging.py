@@ -56,10 +56,13 @@ def test_version_is_stated_once_more_and_equally() -> None:
     assert newest[1] == project["version"]
 
 
-def test_the_tools_for_tests_do_not_pull_torch() -> None:
+def test_torch_is_no_dependency_and_pinned_for_the_tests() -> None:
+    """The tool itself never pulls torch; the differential tests compare with exactly one release of it."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    wanted = project["dependencies"] + project["optional-dependencies"]["dev"]
-    assert [name for name in wanted if re.match(r"(torch|numpy|opencv)", name)] == []
+    assert [name for name in project["dependencies"] if re.match(r"(torch|numpy|opencv)", name)] == []
+    torch = [name for name in project["optional-dependencies"]["dev"] if name.startswith("torch")]
+    assert len(torch) == 1
+    assert re.fullmatch(r"torch==[\d.]+", torch[0])
 
 
 def test_pre_commit_hook_calls_the_command_line() -> None:
