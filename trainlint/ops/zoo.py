@@ -96,6 +96,7 @@ def architecture(found: dict[str, Any], cls: str) -> str | None:
 def made(call: OpCall, name: str, args: list[Value] | None = None) -> Obj:
     args = call.args if args is None else args
     obj = Obj(name, "module", call.node, args, call.kwargs, call.step(name), call.scope.file.path)
+    obj.born = call.run.tick()
     return obj
 
 
@@ -119,7 +120,17 @@ def part(obj: Obj, name: str, *args: Value) -> Obj:
     """A layer that came with the model."""
     result = Obj(name, "module", obj.node, list(args), {}, obj.origin, obj.file)
     result.attrs[MARK] = Const(True)
+    for attribute, value in zip(WIDTHS.get(name.rpartition(".")[2], ()), args, strict=False):
+        result.attrs[attribute] = value
     return result
+
+
+# the attributes that hold the first two arguments of a layer
+WIDTHS = {
+    "Linear": ("in_features", "out_features"),
+    "Conv2d": ("in_channels", "out_channels"),
+    "Conv3d": ("in_channels", "out_channels"),
+}
 
 
 def place(obj: Obj, path: str, leaf: Obj) -> None:
@@ -461,7 +472,8 @@ def exchanged(model: Obj, found: dict[str, Any], path: str, count: int | None) -
     with_bias = bias is None or truth(bias)
     if with_bias is None:
         return None
-    return count - found["per_class"] * int(classes.value) + (numbers[0] + int(with_bias)) * numbers[1]
+    head = int(found["per_class"]) * int(classes.value)
+    return count - head + (numbers[0] + int(with_bias)) * numbers[1]
 
 
 def transformers_count(model: Obj, found: dict[str, Any]) -> int | None:
