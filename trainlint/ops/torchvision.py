@@ -62,7 +62,10 @@ def to_tensor(call: OpCall) -> Value | None:
     else:
         layout = None
     range_ = "unit" if image.range == "255" and (image.lib == "pil" or image.dtype == "uint8") else image.range
-    return image.but(lib="torch", layout=layout, range=range_, shape=None, origin=call.step("`ToTensor`: CHW", image))
+    # bytes are scaled to floats, other arrays keep their type
+    dtype = "float32" if image.lib == "pil" or image.dtype == "uint8" else image.dtype
+    origin = call.step("`ToTensor`: CHW", image)
+    return image.but(lib="torch", layout=layout, range=range_, shape=None, dtype=dtype, origin=origin)
 
 
 @op("torchvision.transforms.functional.to_tensor")
