@@ -16,6 +16,7 @@ from trainlint.analysis.registry import OpCall, method, op
 from trainlint.analysis.values import Array, Const, Ext, Mapping, Obj, Unknown, Value, axis, is_none, truth
 from trainlint.ops import zoo_tables
 from trainlint.ops.layers import first_array, here, nothing, of_rank, use
+from trainlint.ops.torchvision import preset_of
 from trainlint.ops.zoo_tables import entry, weights
 
 __all__ = ["MARK", "entry", "entry_of", "forward", "parameter_count", "pretrained", "weights"]
@@ -31,6 +32,8 @@ CHANNELS = "[channels]"
 def torchvision_model(call: OpCall) -> Value | None:
     """`torchvision.models.resnet50(…)` and `get_model("resnet50", …)`: a module."""
     parts = call.name.split(".")
+    if parts[-1] == "transforms":
+        return preset_of(call)
     if len(parts) < 3 or parts[1] != "models" or not parts[-1][:1].islower():
         return None
     qualified, args = call.name, call.args
