@@ -70,8 +70,9 @@ def call_unknown(
         run.event("unknown_call", node, scope, callee, None, (*args, *kwargs.values()), name)
     else:
         run.event("forward", node, scope, callee, None, (*args, *kwargs.values()), "assumed")
-        with run.silent():
-            result = call_instance(run, scope, assumed, args, kwargs, node)
+        likely = [a.but(likely=True) if isinstance(a, Array) else a for a in args]
+        with run.supposed():
+            result = call_instance(run, scope, assumed, likely, kwargs, node)
         return result.but(likely=True) if isinstance(result, Array) else result
     return Unknown(f"{name}(…)" if name else "", step(scope.file, node, "an unknown call"))
 

@@ -228,6 +228,8 @@ class ImageUse:
     via: tuple[ir.Stmt, ...] = ()
     # where the layer, model or transform that takes the image was built
     maker: Place | None = None
+    # the use is a step of a pipeline: the arguments of `node` went through other steps before
+    inside: bool = False
 
     @property
     def place(self) -> Place:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from trainlint.analysis.facts import Cond, Event, EventKind, Loop, Trace, Violation
+from trainlint.analysis.facts import Cond, Event, EventKind, ImageUse, Loop, Trace, Violation
 from trainlint.analysis.values import Place, Step, Value
 from trainlint.syntax import ir
 
@@ -60,6 +60,7 @@ class Run:
         "loops",
         "muted",
         "program",
+        "supposing",
         "trace",
         "via",
         "way",
@@ -87,6 +88,8 @@ class Run:
         self.attribute_floor = 0
         # defaults of options decide branches: a model is built as nobody asked for anything else
         self.assuming = False
+        # how many of the silences are those of a model that is only supposed to be the one that is called
+        self.supposing = 0
         # how the last block that did not reach its end was left: return, raise, break, continue
         self.way = ""
         # names where rounds of the unrolled loop in progress were left under a condition
@@ -150,7 +153,8 @@ class Run:
         )
 
     def fact(self, fact: object) -> None:
-        if not self.muted:
+        # what an image meets in a model that is only supposed is worth a finding, as a likely one
+        if not self.muted or (self.muted == self.supposing and isinstance(fact, ImageUse)):
             self.facts.append(fact)
 
     def violated(self, fact: Violation) -> None:
@@ -174,6 +178,17 @@ class Run:
             yield
         finally:
             self.conds = saved
+
+    @contextmanager
+    def supposed(self) -> Iterator[None]:
+        """Inside, nothing is reported but the uses of images, whose values the caller marks as likely."""
+        self.muted += 1
+        self.supposing += 1
+        try:
+            yield
+        finally:
+            self.muted -= 1
+            self.supposing -= 1
 
     @contextmanager
     def silent(self) -> Iterator[None]:

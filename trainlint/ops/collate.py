@@ -21,6 +21,7 @@ from trainlint.analysis.values import (
     number,
     one_of,
 )
+from trainlint.ops.layout import batched
 
 
 def batch_axis(loader: Obj, length: Value | None) -> Value:
@@ -74,7 +75,7 @@ def stacked(sample: Array, size: Value) -> Value:
     if sample.lib == "pil":
         # default_collate raises; a rule of its own would say so
         return Unknown("a batch")
-    layout = "N" + sample.layout if sample.layout is not None and "N" not in sample.layout else None
+    layout = batched(sample.layout)
     shape = (size, *sample.shape) if sample.shape is not None else None
     return sample.but(lib="torch", grad=False, layout=layout, shape=shape, tail=sample.tail)
 

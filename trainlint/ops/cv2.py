@@ -93,14 +93,12 @@ SWAP = {"RGB": "BGR", "BGR": "RGB", "RGBA": "BGRA", "BGRA": "RGBA"}
 
 
 def result_colour(colour: str | None, source: str, target: str) -> str | None:
-    """The colour after a conversion; of an image that was not what the conversion takes, the exchanged order."""
-    plain = (colour or "").rstrip("?")
-    if plain == source or plain not in SWAP or source not in SWAP:
+    """The colour after a conversion. Of an image in the other order than the conversion takes, the other order of what
+    it gives; nothing known where that is no order of red and blue."""
+    order = (colour or "")[:3]
+    if order not in SWAP or source not in SWAP or order == source[:3]:
         return target
-    if SWAP.get(plain, "")[:3] == source[:3] and target in SWAP:
-        # the conversion exchanges red and blue exactly where its two names differ in order
-        return (SWAP[target] if len(target) == len(SWAP[target]) else target) if plain[:3] != source[:3] else target
-    return None
+    return "GRAY" if target == "GRAY" else SWAP.get(target)
 
 
 @op("cv2.resize")

@@ -175,15 +175,15 @@ def picture(obj: Obj, data: Data, short: str) -> Array:
         data = Data(grey=count == 1)
     if data.grey:
         return Array(
-            "pil", "HW", 1, "GRAY", "255", "uint8", (height, width), False, origin=made(obj, f"`{short}`: grey")
+            "pil", "HW", 1, "GRAY", "255", "uint8", (height, width), False, origin=made(obj, f"grey, from `{short}`")
         )
     shape = (height, width, Const(3))
-    return Array("pil", "HWC", 3, "RGB", "255", "uint8", shape, False, origin=made(obj, f"`{short}`: RGB"))
+    return Array("pil", "HWC", 3, "RGB", "255", "uint8", shape, False, origin=made(obj, f"RGB, from `{short}`"))
 
 
 def made(obj: Obj, text: str) -> Step | None:
     """An origin step where the data set was built."""
-    return Step(Place(obj.file, obj.node), text, None, READ) if obj.node is not None and obj.file else None
+    return Step(Place(obj.file, obj.node), text, None, f"dataset {READ}") if obj.node is not None and obj.file else None
 
 
 def transformed(call: OpCall, obj: Obj, value: Value, name: str, index: int) -> Value:

@@ -194,9 +194,8 @@ def walked(call: OpCall, array: Array, parts: list[Part], sizes: tuple[Value, ..
     layout = "".join(walk.letters) if "?" not in walk.letters and array.layout is not None else None
     shape = tuple(walk.sizes) if walk.known and array.shape is not None else None
     flipped = walk.colour != array.colour and walk.colour is not None
-    origin = (
-        call.step("channels reversed" if flipped else "indexed", array) if array.layout is not None else array.origin
-    )
+    words = ("channels reversed", "colour") if flipped else ("indexed", "")
+    origin = call.step(words[0], array, words[1]) if array.layout is not None else array.origin
     return array.but(layout=layout or None, shape=shape, colour=walk.colour, channels=walk.channels, origin=origin)
 
 

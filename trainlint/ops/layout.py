@@ -136,7 +136,7 @@ def permuted(call: OpCall, array: Array, order: list[int] | None) -> Array:
     report(call, array, after)
     if array.shape is None:
         shape = None
-    return array.but(layout=after, shape=shape, origin=call.step(f"{call.name} to {after}", array))
+    return array.but(layout=after, shape=shape, origin=call.step(f"{call.name} to {after}", array, "layout"))
 
 
 def swapped(call: OpCall, array: Array, first: int | None, second: int | None) -> Array:
@@ -205,10 +205,17 @@ def report(call: OpCall, array: Array, after: str | None, target: str | None = N
 
 def added(call: OpCall, array: Array, letter: str = "N", extent: Value | None = None) -> Array:
     """The array with a new leading axis of a size (default: not known)."""
-    layout = letter + array.layout if array.layout is not None and letter not in array.layout else None
+    layout = batched(array.layout, letter)
     if array.shape is None:
         return array.but(layout=layout, shape=None, tail=array.tail)
     return array.but(layout=layout, shape=(extent if extent is not None else Unknown(), *array.shape))
+
+
+def batched(layout: str | None, letter: str = "N") -> str | None:
+    """The layout with a new axis in front. A batch axis in front of stacked images makes those the frames of a clip."""
+    if layout is None or letter not in layout:
+        return letter + layout if layout is not None else None
+    return "NT" + layout[1:] if letter == "N" and layout[0] == "N" and "T" not in layout else None
 
 
 def unsqueezed(array: Array, at: int | None) -> Array:
@@ -235,8 +242,8 @@ def unsqueezed(array: Array, at: int | None) -> Array:
             layout, channels = "HWC", 1
         elif (before == "NHW" and at in (1, 3)) or (before == "NHW" and at == 0):
             layout, channels = ("NHWC" if at == 3 else "NCHW"), 1
-        elif at == 0 and "N" not in before:
-            layout = "N" + before
+        elif at == 0:
+            layout = batched(before)
     return array.but(layout=layout, shape=shape, tail=tail, channels=channels)
 
 

@@ -49,7 +49,8 @@ def normalised(
         wants["colour"] = "RGB"
         name = "`Normalize` with ImageNet statistics"
     if image.lib != "?":
-        call.run.fact(ImageUse(call.node, call.scope.file, image, name, wants, call.run.via, place))
+        inside = maker is not None and "[pipeline]" in maker.attrs
+        call.run.fact(ImageUse(call.node, call.scope.file, image, name, wants, call.run.via, place, inside))
     origin = step(name, image, "range")
     stats = (means, deviations) if means is not None and deviations is not None else None
     if image.lib == "?":

@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from trainlint.analysis import dims
 from trainlint.analysis.calls import call as invoke
+from trainlint.analysis.facts import AxisChange
 from trainlint.analysis.image_facts import Refusal
 from trainlint.analysis.registry import OpCall, alias, called, kind, method, op
 from trainlint.analysis.values import Array, Const, Obj, Place, Seq, Step, Unknown, Value, is_none, join, known, number
@@ -27,8 +28,8 @@ from trainlint.ops.images import (
     unsized,
     with_channels,
 )
-from trainlint.ops.layout import report
 from trainlint.ops.normalise import normalised
+from trainlint.syntax import ir
 
 alias("torchvision.transforms.", "torchvision.transforms.transforms.")
 alias("torchvision.transforms.functional.", "torchvision.transforms.v2.functional.")
@@ -222,7 +223,10 @@ def to_tensor(given: Given, image: Array) -> Value | None:
         # an image that nothing is known of
         return Array(layout="CHW", range="unit", dtype="float32", grad=False, origin=origin)
     if image.layout is not None and len(image.layout) == 3 and image.layout != "HWC" and image.lib == "numpy":
-        report(given.call, image, image.layout[2] + image.layout[:2])
+        after, node = image.layout[2] + image.layout[:2], given.call.node
+        if isinstance(node, ir.Call):
+            file = given.call.scope.file
+            given.call.run.fact(AxisChange("ToTensor", node, file, image.layout, after, None, image))
     moved = channels_first(image)
     if image.lib == "pil" and channel_count(image) is None:
         moved = moved.but(layout="CHW")

@@ -175,7 +175,7 @@ def flip(call: OpCall) -> Value | None:
     if layout is None:
         return array.but(colour=None)
     if any(-len(layout) <= n < len(layout) and layout[n] == "C" for n in numbers):
-        return array.but(colour=FLIPPED.get(array.colour or ""), origin=call.step("channels flipped", array))
+        return array.but(colour=FLIPPED.get(array.colour or ""), origin=call.step("channels flipped", array, "colour"))
     return array
 
 

@@ -299,6 +299,7 @@ def expects(call: OpCall, model: Obj, found: dict[str, Any] | None) -> None:
         wants["channels"] = "3"
     if pretrained(model):
         wants["colour"] = "RGB"
+        wants["range"] = "scaled"
     name = model.name.rpartition(".")[2]
     use(call, array, f"`{name}`" + (" with pretrained weights" if "colour" in wants else ""), wants)
 

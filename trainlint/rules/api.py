@@ -35,6 +35,7 @@ from trainlint.analysis.facts import (
     Violation,
     WholeProgram,
 )
+from trainlint.analysis.image_facts import ColourChange, Normalisation, Refusal, SizeOrder
 from trainlint.analysis.loops import holds, loaders_of, same_thing, touches, unwrapped
 from trainlint.analysis.modules import is_module
 from trainlint.analysis.values import (
@@ -65,6 +66,7 @@ from trainlint.rules.finding import Certainty, Edit, Fix, Level
 from trainlint.rules.registry import Narrowed, rule
 from trainlint.syntax import edits as _edits
 from trainlint.syntax import ir
+from trainlint.syntax.columns import span as _span
 
 if TYPE_CHECKING:
     from trainlint.analysis.values import Step
@@ -199,6 +201,49 @@ def root_of(value: Value) -> Place | None:
     return places[-1] if places else None
 
 
+def line_of(place: Place) -> int:
+    """The line on which the node of a place begins (`Place.line` is that of its statement)."""
+    if place.span is not None or place.node is None:
+        return place.line
+    return _span(place.node).line
+
+
+def image_of(value: Value) -> Array | None:
+    """The image that a use gets, where it is one for certain: None where another value is possible."""
+    return value if isinstance(value, Array) else None
+
+
+def set_by(value: Value, what: str) -> Step | None:
+    """The newest step of a value's origin that decided its `layout`, `colour`, `channels` or `range`."""
+    origin: Step | None = getattr(value, "origin", None)
+    return next((s for s in origin if what in s.sets.split()), None) if origin is not None else None
+
+
+def history(value: Value, what: str) -> str:
+    """`, HWC since line 14 (`cv2.imread`)`-like words: where the layout, colour, channels or range was decided."""
+    step = set_by(value, what)
+    return f"since line {line_of(step.place)} ({step.text})" if step is not None else ""
+
+
+def handed_over(use: ImageUse, value: Array) -> Place:
+    """Where to report an image that is wrong for a use: at the last step that made it, where that is in the same file.
+
+    That is where the permute or the conversion is missing; the use itself may be a layer that others call rightly.
+    """
+    step = value.origin
+    if step is not None and step.place.path == use.file.path and isinstance(step.place.node, ir.Expr):
+        return step.place
+    return use.place
+
+
+def argument_of(node: ir.Expr, index: int = 0) -> ir.Expr | None:
+    """The argument of a call where a suffix can stand behind it: a name, attribute, item or call."""
+    if not isinstance(node, ir.Call) or len(node.args) <= index:
+        return None
+    given = node.args[index]
+    return given if isinstance(given, (ir.Name, ir.Attr, ir.Subscript, ir.Call)) else None
+
+
 # fixes
 
 
@@ -216,6 +261,11 @@ def replace(title: str, place: Place, text: str, *, safety: str = "safe") -> Fix
     if place.span is not None:
         return _fix(title, place.path, safety, (place.span, text))
     return _fix(title, place.path, safety, _edits.replace(place.node, text)) if place.node is not None else None
+
+
+def replace_all(title: str, file: Any, changes: Sequence[tuple[ir.Expr, str]], *, safety: str = "safe") -> Fix | None:
+    """Replace the sources of several nodes of one file, None where one of them cannot be."""
+    return _fix(title, file.path, safety, [_edits.replace(node, text) for node, text in changes])
 
 
 def wrap(title: str, place: Place, before: str, after: str, *, safety: str = "safe") -> Fix | None:
@@ -269,6 +319,7 @@ __all__ = [
     "Because",
     "Call",
     "Class",
+    "ColourChange",
     "Cond",
     "Const",
     "DataLoader",
@@ -285,13 +336,16 @@ __all__ = [
     "Mapping",
     "Mixed",
     "ModuleClass",
+    "Normalisation",
     "Obj",
     "OneOf",
     "Optimizer",
     "Place",
     "Range",
+    "Refusal",
     "Scheduler",
     "Seq",
+    "SizeOrder",
     "StatedReference",
     "Sym",
     "Trace",
@@ -301,13 +355,17 @@ __all__ = [
     "Violation",
     "WholeProgram",
     "alternatives",
+    "argument_of",
     "at",
     "axis",
     "by_default",
     "dotted",
     "element",
     "finding",
+    "handed_over",
+    "history",
     "holds",
+    "image_of",
     "insert_after",
     "insert_argument",
     "insert_before",
@@ -315,16 +373,19 @@ __all__ = [
     "is_module",
     "is_none",
     "known",
+    "line_of",
     "loaders_of",
     "number",
     "on_cpu",
     "origin_of",
     "path_of",
     "replace",
+    "replace_all",
     "root_of",
     "rule",
     "same_size",
     "same_thing",
+    "set_by",
     "shape_text",
     "shown",
     "size_text",

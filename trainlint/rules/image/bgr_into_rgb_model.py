@@ -22,7 +22,18 @@ A conversion or a flip of the channels on any path; models trained from scratch 
 proved.
 """
 
-from trainlint.rules.api import Array, ImageUse, alternatives, at, finding, insert_after, ir, path_of, rule
+from trainlint.rules.api import (
+    Array,
+    ImageUse,
+    alternatives,
+    at,
+    finding,
+    insert_after,
+    ir,
+    line_of,
+    path_of,
+    rule,
+)
 
 
 @rule("bgr-into-rgb-model", code="IM001", family="image", level="warning", since="0.1")
@@ -38,7 +49,7 @@ def check(use: ImageUse):
     origin = steps[0].place if steps else None
     text = (
         "a BGR image reaches {sink}, which means RGB: "
-        + (f"{steps[0].message} at line {origin.line}, " if origin else "")
+        + (f"{steps[0].message} at line {line_of(origin)}, " if origin else "")
         + "no conversion on the way"
     )
     yield finding(use, text, sink=use.sink, because=steps, fix=converted(use, origin), likely=value.likely)
