@@ -212,7 +212,9 @@ def guards(test: ir.Expr, active: list[ir.FunctionDef | ir.Lambda]) -> bool:
         if isinstance(node, ir.Name) and node.id in parameters:
             return True
         for part in ("left", "right", "operand", "func", "value"):
-            stack.append(getattr(node, part, None))
+            child = getattr(node, part, None)
+            if isinstance(child, ir.Expr):
+                stack.append(child)
         stack += getattr(node, "comparators", None) or ()
         stack += getattr(node, "args", None) or ()
     return False

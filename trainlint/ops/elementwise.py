@@ -244,6 +244,9 @@ def allowed(call: OpCall, symbol: str, values: list[Value]) -> bool:
         bad = 3 in kinds
     elif symbol == "**":
         bad = kinds == [0, 0] and isinstance(values[1], Array)
+        power = number(values[1])
+        # integers to a negative power are no integers
+        bad = bad or (isinstance(values[0], Array) and kinds[0] in (0, 1) and isinstance(power, int) and power < 0)
     named = next((a for a in arrays if a.dtype is not None), arrays[0])
     return call.require(not bad, "dtype", *arrays, op=symbol, got=named.dtype or "")
 

@@ -172,7 +172,9 @@ def zip_(call: OpCall) -> Value | None:
     if call.name == "builtins.zip" and parts and len(known) == len(parts):
         return Seq("list", [Seq("tuple", list(row)) for row in zip(*known, strict=False)])
     wrapped = Obj(call.name, "wrapper", call.node, list(parts))
-    wrapped.attrs["element"] = Seq("tuple", [iterate(call.run, call.scope, p, call.node) for p in parts])
+    row = Seq("tuple", [iterate(call.run, call.scope, p, call.node) for p in parts])
+    # `zip(*rows)`: how many there are in each is not known
+    wrapped.attrs["element"] = row if "*" not in call.kwargs else Seq("tuple", None, Unknown())
     return wrapped
 
 
