@@ -62,6 +62,9 @@ def convert(call: OpCall) -> Value | None:
     if not isinstance(mode, str) or mode not in MODES:
         return image.but(colour=None, channels=None, range=None, shape=None, origin=origin)
     colour, channels, range_, dtype = MODES[mode]
+    if mode in ("RGB", "RGBA") and image.colour in ("BGR", "BGRA"):
+        # PIL does not know that red and blue are exchanged
+        colour = "BGR" if mode == "RGB" else "BGRA"
     return with_channels(image, channels, colour).but(range=range_, dtype=dtype, origin=origin)
 
 

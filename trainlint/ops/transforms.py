@@ -127,6 +127,9 @@ def run_step(call: OpCall, obj: Obj, value: Value) -> Value:
     if step is None or not (isinstance(value, Array) or short in ("ToTensor", "PILToTensor", "ToImage", "Normalize")):
         return Array(lib=value.lib, grad=False) if isinstance(value, Array) else Unknown("a transformed image")
     image = value if isinstance(value, Array) else Array("?", grad=False)
+    if image.lib == "numpy" and ".v2." in obj.name and short not in ("ToTensor", "ToImage", "ToPILImage"):
+        # v2 passes on what it does not know
+        return image
     result = step(Given(call, obj, short, ".v2." not in obj.name), image)
     return result if result is not None else Unknown("a transformed image")
 
@@ -273,8 +276,6 @@ def normalize(given: Given, image: Array) -> Value | None:
     refused = image.lib == "pil" or (image.lib == "numpy" and given.old)
     if refused and given.maker is not None:
         return given.refuse("a tensor", image)
-    if image.lib == "numpy" and not given.old:
-        return image
     if image.lib == "torch" and image.dtype == "uint8" and image.origin is not None and given.maker is not None:
         if image.range != "255":
             return given.refuse("a tensor of floats", image)
@@ -287,8 +288,6 @@ def resize(given: Given, image: Array) -> Value | None:
     size = given.get(0, "size")
     if given.old and image.lib == "numpy" and given.maker is not None:
         return given.refuse("a PIL image or a tensor", image)
-    if not given.old and image.lib == "numpy":
-        return image
     if isinstance(size, Seq) and size.items is not None and len(size.items) == 2:
         check_order(given.call, image, size, "(height, width)", "size", 0 if given.maker is not None else 1)
         return sized(image, size.items[0], size.items[1])

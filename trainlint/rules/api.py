@@ -311,7 +311,10 @@ def dotted(node: ir.Expr | None) -> str:
     return chain(node) if node is not None and not isinstance(node, ir.Call) else ""
 
 
+AnyCall = _facts.Call
+
 __all__ = [
+    "AnyCall",
     "Array",
     "AxisChange",
     "BaseChange",
