@@ -34,6 +34,7 @@ from trainlint.rules.api import (
     ir,
     line_of,
     path_of,
+    root_of,
     rule,
 )
 
@@ -42,9 +43,16 @@ from trainlint.rules.api import (
 def check(program: WholeProgram):
     uses = [fact for fact in program.facts if isinstance(fact, ImageUse) and fact.wants.get("colour") == "RGB"]
     drawn = returning(program) if any("fromarray" in use.sink for use in uses) else set()
+    told: set[object] = set()
     for use in uses:
-        if id(use.node) not in drawn:
-            yield from judged(use)
+        if id(use.node) in drawn:
+            continue
+        for draft in judged(use):
+            # one conversion after the reading mends all its uses
+            root = root_of(alternatives(use.value)[0]) or draft.place
+            if root not in told:
+                told.add(root)
+                yield draft
 
 
 def returning(program: WholeProgram) -> set[int]:
