@@ -46,7 +46,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("folders", nargs="+", type=Path)
     ratios: list[tuple[float, float, Path]] = []
-    for folder in parser.parse_args().folders:
+    folders = parser.parse_args().folders
+    for folder in folders:
         analyser = Analyser(FileWorkspace([folder]))
         for path in sorted(folder.rglob("*.py")):
             try:
@@ -55,6 +56,8 @@ def main() -> None:
                 continue
             if times is not None:
                 ratios.append((times[0] / max(times[1], 1e-4), times[0], path))
+    if not ratios:
+        raise SystemExit("no Python file that mentions torch in " + ", ".join(map(str, folders)))
     values = sorted(ratio for ratio, _, _ in ratios)
     print(f"{len(values)} files: median {statistics.median(values):.2f} x the libcst parse", end="")
     print(f", p90 {values[int(len(values) * 0.9)]:.2f}, p95 {values[int(len(values) * 0.95)]:.2f}")

@@ -2,8 +2,8 @@
 
     python tools/op_coverage.py FOLDER…
 
-A site is a call, operator, subscript or attribute inside a `forward*` method of an `nn.Module` class (the methods it
-calls included) whose operands or result are tensors. It counts as
+A site is a call, operator, subscript or attribute inside a method named `forward…` of a class, whose operands or result
+are tensors. It counts as
 
 * shape: the result is a tensor of known rank with its axes, or a known Python value;
 * tail: only the last axes are known (the input's rank is not);
@@ -21,16 +21,16 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
+import trainlint.ops  # noqa: E402
 from trainlint.analysis.attributes import dotted  # noqa: E402
 from trainlint.analysis.describe import walk  # noqa: E402
 from trainlint.analysis.program import Program  # noqa: E402
 from trainlint.analysis.values import Array, Const, Seq, Sym, Value  # noqa: E402
 from trainlint.project.workspace import FileWorkspace  # noqa: E402
-from trainlint.rules import engine  # noqa: E402
 from trainlint.syntax import ir  # noqa: E402
 from trainlint.syntax.document import Document  # noqa: E402
 
-assert engine
+assert trainlint.ops
 
 
 def forwards(document: Document) -> list[ir.FunctionDef]:
@@ -100,16 +100,16 @@ def count(path: Path, workspace: FileWorkspace, total: Counter[str], missing: Co
 
 def expressions(stmt: ir.Stmt) -> list[ir.Expr]:
     """Every expression of one statement, without those of the blocks inside it."""
-    found: list[ir.Expr] = []
+    found: dict[int, ir.Expr] = {}
     stack: list[object] = [getattr(stmt, name, None) for cls in type(stmt).__mro__ for name in slots(cls)]
     while stack:
         item = stack.pop()
-        if isinstance(item, ir.Expr) and item.stmt is stmt and item not in found:
-            found.append(item)
+        if isinstance(item, ir.Expr) and item.stmt is stmt and item.ord not in found:
+            found[item.ord] = item
             stack += [getattr(item, name, None) for name in slots(type(item))]
         elif isinstance(item, (tuple, list)):
             stack += item
-    return found
+    return list(found.values())
 
 
 def slots(cls: type) -> tuple[str, ...]:

@@ -39,3 +39,20 @@ def test_a_range_up_to_a_default_has_no_known_end() -> None:
     assert fixed == "a number from 0 to 99"
     overridable = said(PARSER + "args = parser.parse_args()\nfor i in range(args.epochs):\n    print(i)\n", "i")
     assert overridable == "`i`"
+
+
+@pytest.mark.parametrize(
+    ("condition", "decided"),
+    [
+        # the first round, the first rank and an empty list happen
+        ("import sys\nn = int(sys.argv[1])\nfor i in range(n):\n    x = i == 0\n    print(x)\n", None),
+        ("import sys\nn = int(sys.argv[1])\nfor i in range(n):\n    x = i >= 0\n    print(x)\n", "`True`"),
+        ("import sys\nn = int(sys.argv[1])\nfor i in range(-n, n):\n    x = i >= 0\n    print(x)\n", None),
+        ("import sys\nn = int(sys.argv[1])\nfor i in range(n):\n    x = i + 1 > i\n    print(x)\n", "`True`"),
+        ("import torch.distributed as dist\nx = dist.get_rank() == 0\nprint(x)\n", None),
+        ("import sys\nx = len(sys.argv[1:]) == 0\nprint(x)\n", None),
+    ],
+)
+def test_comparisons_with_a_symbol(condition: str, decided: str | None) -> None:
+    answer = said(condition, "x")
+    assert answer not in ("`True`", "`False`") if decided is None else answer == decided

@@ -34,14 +34,14 @@ def computed(start: str, steps: list[tuple[str, int | str]], values: dict[str, i
     return abstract, concrete
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=200)
 @given(STEPS, st.integers(1, 40), st.integers(1, 40))
 def test_usual_value(steps: list[tuple[str, int | str]], a: int, b: int) -> None:
     abstract, concrete = computed("a", steps, {"a": a, "b": b})
     assert isinstance(abstract, Unknown) or dims.usual(abstract) == concrete
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=200)
 @given(STEPS, STEPS, st.integers(1, 30), st.integers(1, 30))
 def test_comparisons(one: list[tuple[str, int | str]], other: list[tuple[str, int | str]], a: int, b: int) -> None:
     left, x = computed("a", one, {"a": a, "b": b})

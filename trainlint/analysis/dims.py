@@ -8,21 +8,23 @@ written twice is equal to itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from trainlint.analysis.values import Atom, Const, OneOf, Poly, Step, Sym, Unknown, Value, alternatives, one_of
 
 # beyond this many terms a size is unknown
 MAX_TERMS = 12
+# beyond this many combinations of alternatives the result of an operation is unknown
+MAX_COMBINATIONS = 16
 
 
 def symbol(
-    name: str, *, key: object = None, value: Value | None = None, low: int = 1, origin: Step | None = None
+    name: str, *, key: object = None, value: Value | None = None, low: int | None = 1, origin: Step | None = None
 ) -> Sym:
-    """A named positive integer. Two symbols are equal where their keys are; without a key it is equal only to itself.
+    """A named size. Two symbols are equal where their keys are; without a key it is equal only to itself.
 
     `value` is the constant that the symbol most often stands for (the batch size of a loader whose last batch may be
-    smaller); `low` the least value it may have.
+    smaller); `low` the least value it may have, None where it may be negative.
     """
     return Sym.of((((Atom(key if key is not None else object(), name, low, value),), 1),), origin)
 
@@ -60,20 +62,32 @@ def normal(terms: Iterable[tuple[tuple[Atom, ...], int]]) -> Poly:
     return tuple(kept)
 
 
-def lifted(value: Value | None, other: Value | None, function: object) -> Value | None:
-    """The function over every alternative where a size is one of a few, None where both are single."""
-    if not isinstance(value, OneOf) and not isinstance(other, OneOf):
-        return None
-    assert callable(function)
-    pairs = [(a, b) for a in alternatives(value or Unknown()) for b in alternatives(other or Unknown())]
-    return one_of(tuple(function(a, b) for a, b in pairs[:16])) if len(pairs) <= 16 else Unknown()
+def pairs(a: Value | None, b: Value | None) -> list[tuple[Value, Value]]:
+    """Every combination of what two sizes may be; empty where both are single."""
+    if not isinstance(a, OneOf) and not isinstance(b, OneOf):
+        return []
+    return [(x, y) for x in alternatives(a or Unknown()) for y in alternatives(b or Unknown())]
+
+
+def lifted(a: Value | None, b: Value | None, function: Callable[[Value, Value], Value]) -> Value:
+    """The function over every combination of alternatives, Unknown where there are none or too many."""
+    combinations = pairs(a, b)
+    if not 0 < len(combinations) <= MAX_COMBINATIONS:
+        return Unknown()
+    return one_of(tuple(function(x, y) for x, y in combinations))
+
+
+def agreed(combinations: list[tuple[Value, Value]], test: Callable[[Value, Value], bool | None]) -> bool | None:
+    """The answer that all combinations give, None where they differ."""
+    answers = {test(x, y) for x, y in combinations}
+    return answers.pop() if len(answers) == 1 else None
 
 
 def add(a: Value | None, b: Value | None) -> Value:
     """`a + b`."""
     p, q = poly_of(a), poly_of(b)
     if p is None or q is None:
-        return lifted(a, b, add) or Unknown()
+        return lifted(a, b, add)
     return from_poly(normal((*p, *q)), a, b)
 
 
@@ -81,7 +95,7 @@ def sub(a: Value | None, b: Value | None) -> Value:
     """`a - b`."""
     p, q = poly_of(a), poly_of(b)
     if p is None or q is None:
-        return lifted(a, b, sub) or Unknown()
+        return lifted(a, b, sub)
     return from_poly(normal((*p, *((atoms, -n) for atoms, n in q))), a, b)
 
 
@@ -89,7 +103,7 @@ def mul(a: Value | None, b: Value | None) -> Value:
     """`a * b`."""
     p, q = poly_of(a), poly_of(b)
     if p is None or q is None:
-        return lifted(a, b, mul) or Unknown()
+        return lifted(a, b, mul)
     if len(p) * len(q) > 4 * MAX_TERMS:
         return Unknown()
     terms = [(tuple(sorted((*x, *y), key=lambda atom: atom.order)), m * n) for x, m in p for y, n in q]
@@ -130,7 +144,7 @@ def floordiv(a: Value | None, b: Value | None) -> Value:
         return exact
     p, q = poly_of(a), poly_of(b)
     if p is None or q is None or not q:
-        return lifted(a, b, floordiv) or Unknown()
+        return lifted(a, b, floordiv)
     if is_constant(p) and is_constant(q):
         return from_poly(constant(constant_of(p) // constant_of(q)), a, b)
     if is_constant(q):
@@ -146,7 +160,7 @@ def mod(a: Value | None, b: Value | None) -> Value:
     """`a % b`."""
     p, q = poly_of(a), poly_of(b)
     if p is None or q is None or not q:
-        return lifted(a, b, mod) or Unknown()
+        return lifted(a, b, mod)
     if quotient(a, b) is not None:
         return from_poly((), a, b)
     if is_constant(p) and is_constant(q):
@@ -159,9 +173,9 @@ def mod(a: Value | None, b: Value | None) -> Value:
 
 
 def opaque(op: str, p: Poly, q: Poly, *sources: Value | None) -> Value:
+    """A quotient or rest as an atom of its own. One that may be negative, or of a division by zero, is Unknown."""
     (low, _), (least, _) = bounds(p), bounds(q)
     if low is None or low < 0 or least is None or least < 1:
-        # an atom is never negative; this quotient or rest might be
         return Unknown()
     name = f"({poly_text(p)} {op} {poly_text(q)})"
     atom = Atom((op, p, q), name, 0, None)
@@ -183,9 +197,9 @@ def constant_of(poly: Poly) -> int:
 
 def same(a: Value | None, b: Value | None) -> bool | None:
     """Are two sizes equal? None where it is not decided for all values of the symbols."""
-    if isinstance(a, OneOf) or isinstance(b, OneOf):
-        answers = {same(x, y) for x in alternatives(a or Unknown()) for y in alternatives(b or Unknown())}
-        return answers.pop() if len(answers) == 1 else None
+    combinations = pairs(a, b)
+    if combinations:
+        return agreed(combinations, same)
     p, q = poly_of(a), poly_of(b)
     if p is None or q is None:
         return None
@@ -202,9 +216,9 @@ def same(a: Value | None, b: Value | None) -> bool | None:
 
 def at_least(a: Value | None, b: Value | None) -> bool | None:
     """`a >= b`, three-valued."""
-    if isinstance(a, OneOf) or isinstance(b, OneOf):
-        answers = {at_least(x, y) for x in alternatives(a or Unknown()) for y in alternatives(b or Unknown())}
-        return answers.pop() if len(answers) == 1 else None
+    combinations = pairs(a, b)
+    if combinations:
+        return agreed(combinations, at_least)
     p, q = poly_of(a), poly_of(b)
     if p is None or q is None:
         return None
@@ -221,26 +235,29 @@ def bounds(poly: Poly) -> tuple[int | None, int | None]:
     low: int | None = 0
     high: int | None = 0
     for atoms, factor in poly:
-        least = 1
-        for atom in atoms:
-            least *= atom.low
-        if not atoms:
-            least_term: int | None = factor
-            most_term: int | None = factor
-        elif factor > 0:
-            least_term, most_term = factor * least, None
-        else:
-            least_term, most_term = None, factor * least
-        low = None if low is None or least_term is None else low + least_term
-        high = None if high is None or most_term is None else high + most_term
+        least, most = term_bounds(atoms, factor)
+        low = None if low is None or least is None else low + least
+        high = None if high is None or most is None else high + most
     return low, high
+
+
+def term_bounds(atoms: tuple[Atom, ...], factor: int) -> tuple[int | None, int | None]:
+    """The least and the greatest value of one term."""
+    if not atoms:
+        return factor, factor
+    extreme = factor
+    for atom in atoms:
+        if atom.low is None:
+            return None, None
+        extreme *= atom.low
+    return (extreme, None) if factor > 0 else (None, extreme)
 
 
 def divisible(a: Value | None, b: Value | None) -> bool | None:
     """Does `b` divide `a`? None where it is not decided."""
-    if isinstance(a, OneOf) or isinstance(b, OneOf):
-        answers = {divisible(x, y) for x in alternatives(a or Unknown()) for y in alternatives(b or Unknown())}
-        return answers.pop() if len(answers) == 1 else None
+    combinations = pairs(a, b)
+    if combinations:
+        return agreed(combinations, divisible)
     rest = poly_of(mod(a, b))
     if rest is None:
         return None
@@ -278,7 +295,7 @@ def usual_atom(atom: Atom) -> int | None:
 
 
 def poly_text(poly: Poly) -> str:
-    """`2*B + 1` in the notation of jaxtyping (no spaces, so that it stays one axis)."""
+    """`2*B+1` in the notation of jaxtyping (no spaces, so that it stays one axis)."""
     if not poly:
         return "0"
     text = ""

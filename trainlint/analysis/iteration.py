@@ -161,11 +161,10 @@ def range_of(args: list[Value]) -> Value:
     """`range(…)`: its items where it is short and constant, else its bounds."""
     numbers = [a.value if isinstance(a, Const) else None for a in args]
     ints = [n for n in numbers if isinstance(n, int)]
-    if not args or len(ints) != len(args) or len(ints) > 3:
-        return Seq("range", None, Sym("i"))
-    if any(isinstance(a, Const) and a.default for a in args):
-        # another number of rounds may be asked for
-        return Seq("range", None, Sym("i"))
+    # another number of rounds may be asked for where a bound is only a default
+    overridable = any(isinstance(a, Const) and a.default for a in args)
+    if not args or len(ints) != len(args) or len(ints) > 3 or overridable:
+        return Seq("range", None, Sym("i", low=0 if len(args) == 1 else None))
     try:
         values = range(*ints)
     except ValueError:

@@ -75,8 +75,7 @@ class OpCall:
         if isinstance(self.receiver, Obj) and self.receiver.node is not None and self.receiver.file:
             maker = Place(self.receiver.file, self.receiver.node)
         name = op or self.name.removeprefix("torch.nn.functional.").removeprefix("torch.nn.").removeprefix("torch.")
-        fact = Violation(kind, name, self.node, self.scope.file, values, names, maker, self.run.loops)
-        self.run.violated(fact)
+        self.run.fact(Violation(kind, name, self.node, self.scope.file, values, names, maker, self.run.loops))
         return False
 
 

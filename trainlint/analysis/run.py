@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from trainlint.analysis.facts import Cond, Event, EventKind, Loop, Trace, Violation
+from trainlint.analysis.facts import Cond, Event, EventKind, Loop, Trace
 from trainlint.analysis.values import Place, Step, Value
 from trainlint.syntax import ir
 
@@ -39,7 +39,6 @@ class Run:
         "budget",
         "conds",
         "depth",
-        "expecting",
         "facts",
         "frames",
         "grad",
@@ -62,8 +61,6 @@ class Run:
         self.active: list[ir.FunctionDef | ir.Lambda] = []
         self.grad = True
         self.muted = 0
-        # how many contexts around this place expect an error
-        self.expecting = 0
         self.depth = 0
         # what is left for this entry, within what is left for the file
         self.budget = max(0, min(MAX_STATEMENTS, program.left()))
@@ -113,11 +110,6 @@ class Run:
     def fact(self, fact: object) -> None:
         if not self.muted:
             self.facts.append(fact)
-
-    def violated(self, fact: Violation) -> None:
-        """Report a violated requirement, unless the code around it expects the error (`pytest.raises`)."""
-        if not self.expecting:
-            self.fact(fact)
 
     @contextmanager
     def under(self, cond: Cond | None) -> Iterator[None]:

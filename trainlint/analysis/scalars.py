@@ -119,7 +119,7 @@ def size_arithmetic(op: str, left: Value, right: Value) -> Value:
     result: Value = function(left, right) if function is not None else Unknown()
     if isinstance(result, Unknown) and not isinstance(left, OneOf) and not isinstance(right, OneOf):
         shown = [v.name if isinstance(v, Sym) else str(known(v)) for v in (left, right)]
-        return dims.symbol(f"({shown[0]} {op} {shown[1]})", low=0)
+        return Unknown(f"{shown[0]} {op} {shown[1]}")
     return result
 
 
@@ -189,23 +189,22 @@ def compare(left: Value, ops: tuple[str, ...], rights: list[Value]) -> Value:
             return Const(bool(_COMPARE[op](left.value, right.value)), None, left.default or right.default)
         except (TypeError, KeyError):
             return Unknown()
-    if isinstance(left, (Sym, Const)) and isinstance(right, (Sym, Const)):
+    if isinstance(left, (Sym, Const)) and isinstance(right, (Sym, Const)) and op in _COMPARE:
         return compare_sizes(op, left, right)
     return Unknown()
 
 
-def compare_sizes(op: str, left: Value, right: Value) -> Value:
-    """A comparison of symbolic sizes, where it holds (or fails) for every value of the symbols."""
+def compare_sizes(op: str, left: Sym | Const, right: Sym | Const) -> Value:
+    """A comparison of symbolic sizes, decided where it holds (or fails) for every value; defaults stay defaults."""
     if op in ("==", "!="):
-        equal = dims.same(left, right)
-        return Unknown() if equal is None else Const(equal == (op == "=="))
-    if op in (">=", "<"):
-        answer = dims.at_least(left, right)
-        return Unknown() if answer is None else Const(answer == (op == ">="))
-    if op in ("<=", ">"):
-        answer = dims.at_least(right, left)
-        return Unknown() if answer is None else Const(answer == (op == "<="))
-    return Unknown()
+        answer, positive = dims.same(left, right), "=="
+    elif op in (">=", "<"):
+        answer, positive = dims.at_least(left, right), ">="
+    else:
+        answer, positive = dims.at_least(right, left), "<="
+    if answer is None:
+        return Unknown()
+    return Const(answer == (op == positive), None, left.default or right.default)
 
 
 def membership(op: str, left: Value, right: Value) -> Value:

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from trainlint.syntax import ir
@@ -127,11 +127,14 @@ class Range(Value):
 
 
 class Atom:
-    """A named integer of at least `low`, equal to those with its key; `value` is what it usually stands for."""
+    """A named integer, equal to those with its key; `value` is what it usually stands for.
+
+    `low` is the least value it may have (0 or more), None where it may be negative.
+    """
 
     __slots__ = ("hashed", "key", "low", "name", "order", "value")
 
-    def __init__(self, key: object, name: str, low: int = 1, value: Value | None = None) -> None:
+    def __init__(self, key: object, name: str, low: int | None, value: Value | None = None) -> None:
         self.key = key
         self.name = name
         self.low = low
@@ -154,16 +157,17 @@ Poly: TypeAlias = "tuple[tuple[tuple[Atom, ...], int], ...]"
 
 
 class Sym(Value):
-    """A positive integer that is not known but has a name (`len(dataset)`, the batch B), or a polynomial of such names.
+    """An integer that is not known but has a name (`len(dataset)`, the batch B), or a polynomial of such names.
 
-    The arithmetic is in `analysis.dims`. `default` names an overridable source that a coefficient came through.
+    `Sym(name)` makes a new one, equal only to itself and at least `low` (None: no bound is known); the arithmetic is in
+    `analysis.dims`. `default` names an overridable source that a coefficient came through.
     """
 
     __slots__ = ("default", "poly")
     poly: Poly
 
-    def __init__(self, name: str, origin: Step | None = None, key: object = None) -> None:
-        self.poly = (((Atom(key if key is not None else object(), name),), 1),)
+    def __init__(self, name: str, origin: Step | None = None, low: int | None = 0) -> None:
+        self.poly = (((Atom(object(), name, low),), 1),)
         self.origin = origin
         self.default: str | None = None
 
@@ -424,12 +428,9 @@ class Array(Value):
 
     def but(self, **changes: Any) -> Array:
         """A copy with the given fields changed. A new `shape` (None too) drops the old tail unless one is given."""
-        result = Array.__new__(Array)
-        result.__dict__.update(self.__dict__)
-        if "shape" in changes and "tail" not in changes:
-            result.tail = None
-        result.__dict__.update(changes)
-        return result
+        if "shape" in changes:
+            changes.setdefault("tail", None)
+        return replace(self, **changes)
 
     @property
     def rank(self) -> int | None:
