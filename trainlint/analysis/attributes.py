@@ -15,6 +15,7 @@ from trainlint.analysis.values import (
     Mapping,
     Obj,
     OneOf,
+    Seq,
     Unknown,
     Value,
     is_none,
@@ -23,6 +24,8 @@ from trainlint.analysis.values import (
 )
 from trainlint.syntax import ir
 
+# the fields of what `max(dim)`, `sort` and `topk` give
+NAMED_FIELDS = {"values": 0, "indices": 1}
 PROPERTY_DECORATORS = frozenset({"property", "cached_property", "functools.cached_property"})
 
 
@@ -76,6 +79,11 @@ def get_attribute(run: Run, scope: Scope, value: Value, name: str, node: ir.Expr
     if isinstance(value, Mapping) and name in value.items:
         # attribute dictionaries (EasyDict, Munch, ConfigDict) are made as Mappings
         return value.items[name]
+    if isinstance(value, Seq) and value.kind == "named" and name in NAMED_FIELDS and value.items is not None:
+        return value.items[NAMED_FIELDS[name]]
+    if isinstance(value, Const) and name == "value":
+        # a member of an enumeration is its value
+        return value
     return Method(value, name)
 
 
@@ -190,7 +198,7 @@ def object_attribute(run: Run, scope: Scope, value: Obj, name: str, node: ir.Exp
 
 
 def array_attribute(run: Run, scope: Scope, value: Array, name: str, node: ir.Expr) -> Value:
-    handler = registry.ARRAY_METHODS.get(f".{name}")
+    handler = registry.ARRAY_METHODS.get(f"pil..{name}" if value.lib == "pil" else f".{name}")
     if handler is not None:
         call = registry.OpCall(run, scope, node, name, [], {}, value)
         return handler(call) or Unknown(name)
@@ -204,18 +212,20 @@ def set_attribute(run: Run, scope: Scope, target: Value, name: str, value: Value
             set_attribute(run, scope, alternative, name, value)
         return
     if isinstance(target, Instance):
-        table, depth = target.attrs, target.depth
+        run.touch(target, name)
+        table, weak = target.attrs, target.depth < run.attribute_floor
     elif isinstance(target, Obj):
-        table, depth = target.attrs, target.conds
+        run.touch(target, name)
+        table, weak = target.attrs, target.born < run.attribute_floor
     elif isinstance(target, Unknown):
         if target.attrs is None:
             target.attrs = {}
-        table, depth = target.attrs, 0
+        table, weak = target.attrs, bool(run.conds)
     elif isinstance(target, Class):
-        table, depth = target.members, 0
+        table, weak = target.members, bool(run.conds)
     elif isinstance(target, WorkspaceModule):
-        table, depth = target.names, 0
+        table, weak = target.names, bool(run.conds)
     else:
         return
     old = table.get(name)
-    table[name] = value if old is None or len(run.conds) <= depth else join(old, value)
+    table[name] = value if old is None or not weak else join(old, value)

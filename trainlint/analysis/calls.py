@@ -5,10 +5,20 @@ from __future__ import annotations
 from trainlint.analysis import registry
 from trainlint.analysis.attributes import Method, WorkspaceModule, bind, get_attribute
 from trainlint.analysis.classes import instantiate
+from trainlint.analysis.devices import (
+    MOVES,
+    placed,
+    promise,
+    report_fed,
+    report_mixed,
+    report_move,
+    takes_tensors,
+)
 from trainlint.analysis.facts import Call
 from trainlint.analysis.functions import bind_parameters, decorator_context
 from trainlint.analysis.methods import call_builtin_method, unknown_method
-from trainlint.analysis.run import MAX_DEPTH, Frame, Run, step
+from trainlint.analysis.modules import fill_container, is_module
+from trainlint.analysis.run import MAX_DEPTH, MAX_RECURSION, Frame, Run, step
 from trainlint.analysis.scope import Scope
 from trainlint.analysis.values import (
     Array,
@@ -60,8 +70,9 @@ def call_unknown(
         run.event("unknown_call", node, scope, callee, None, (*args, *kwargs.values()), name)
     else:
         run.event("forward", node, scope, callee, None, (*args, *kwargs.values()), "assumed")
-        with run.silent():
-            result = call_instance(run, scope, assumed, args, kwargs, node)
+        likely = [a.but(likely=True) if isinstance(a, Array) else a for a in args]
+        with run.supposed():
+            result = call_instance(run, scope, assumed, likely, kwargs, node)
         return result.but(likely=True) if isinstance(result, Array) else result
     return Unknown(f"{name}(…)" if name else "", step(scope.file, node, "an unknown call"))
 
@@ -76,15 +87,18 @@ def call_function(
     definition = func.node
     run.program.called.add(id(definition))
     run.program.running.add(id(definition))
-    if run.depth >= MAX_DEPTH or definition in run.active or not run.spend():
+    if run.depth >= MAX_DEPTH or run.active.count(definition) >= MAX_RECURSION or not run.spend():
+        run.program.caps["depth" if run.depth >= MAX_DEPTH else "recursion"] += 1
         run.trace.incomplete = True
         return Unknown(f"{func.name}(…)")
     inner = Scope("function", func.file, func.scope, func.name)
     if func.bound is not None:
         args = [func.bound, *args]
     bind_parameters(run, inner, func, args, kwargs)
-    frame = Frame(func.name, func.owner)
+    frame = Frame(func.name, func.owner, run.tick())
     saved_grad, saved_via, saved_conds = run.grad, run.via, run.conds
+    floors, leaves = (run.floor, run.attribute_floor), run.leaves
+    run.leaves = None
     run.frames.append(frame)
     run.active.append(definition)
     run.via = (*run.via, node.stmt)
@@ -98,6 +112,8 @@ def call_function(
         run.depth -= 1
         run.via = saved_via
         run.conds = saved_conds
+        run.floor, run.attribute_floor = floors
+        run.leaves = leaves
         run.active.pop()
         run.frames.pop()
         run.grad = saved_grad
@@ -128,50 +144,37 @@ def call_external(
         made = registry.kind_of(name)
         if made is not None:
             result = Obj(name, made, node, args, kwargs, step(scope.file, node, name), scope.file.path)
-            result.conds = len(run.conds)
+            result.born = run.tick()
+            if made == "module":
+                fill_container(result, args, kwargs)
             constructed = registry.METHODS.get((made, "__init__"))
             if constructed is not None:
                 constructed(registry.OpCall(run, scope, node, name, args, kwargs, result))
         else:
-            result = default_external(run, scope, name, args, node)
+            result = default_external(run, scope, name, args, kwargs, node)
             if name.partition(".")[0] not in run.program.harmless and (args or kwargs):
                 run.event("unknown_call", node, scope, result, None, (*args, *kwargs.values()), name)
+    if name.startswith("torch."):
+        placed(run, scope, name, kwargs, result, node)
+        report_mixed(run, scope, node, name.rpartition(".")[2], args)
+        if name.startswith("torch.nn.functional."):
+            promise(args[:2])
     if isinstance(node, ir.Call) and not run.muted:
         owner = run.frames[-1].owner if run.frames else None
         run.fact(Call(name, node, scope.file, args, kwargs, result, run.loops, run.grad, run.function, owner))
     return result
 
 
-def default_external(run: Run, scope: Scope, name: str, args: list[Value], node: ir.Expr) -> Value:
+def default_external(
+    run: Run, scope: Scope, name: str, args: list[Value], kwargs: dict[str, Value], node: ir.Expr
+) -> Value:
     """A library function without an entry in the table: keeps nothing but the library's kind of result."""
     handler = registry.FUNCTIONS.get(name.partition(".")[0] + ".*")
     if handler is not None:
-        result = handler(registry.OpCall(run, scope, node, name, args, {}))
+        result = handler(registry.OpCall(run, scope, node, name, args, kwargs))
         if result is not None:
             return result
     return Unknown(f"{name.rpartition('.')[2]}(…)", step(scope.file, node, name))
-
-
-def is_module(value: Value | None) -> bool:
-    """Is it certainly an `nn.Module` (or certainly used as one)?"""
-    if isinstance(value, Instance):
-        return value.cls.extends(*MODULE_BASES)
-    if isinstance(value, Obj):
-        return value.kind == "module"
-    if isinstance(value, Unknown):
-        return value.promised == "module"
-    if isinstance(value, OneOf):
-        return all(is_module(v) for v in value.values)
-    return False
-
-
-MODULE_BASES = (
-    "torch.nn.Module",
-    "torch.nn.Sequential",
-    "torch.nn.ModuleList",
-    "lightning.LightningModule",
-    "transformers.PreTrainedModel",
-)
 
 
 def call_instance(
@@ -198,6 +201,9 @@ def call_object(run: Run, scope: Scope, obj: Obj, args: list[Value], kwargs: dic
     """Calling an object of an external class: a layer, a loss, a transform."""
     if obj.kind == "module":
         run.event("forward", node, scope, obj, None, (*args, *kwargs.values()))
+    if takes_tensors(obj):
+        promise(args)
+        report_fed(run, scope, node, obj, args)
     for name in (obj.name, obj.kind):
         handler = registry.CALLS.get(name)
         if handler is not None:
@@ -222,6 +228,8 @@ def call_method(
     node: ir.Expr,
 ) -> Value:
     """`receiver.name(*args, **kwargs)`."""
+    if name in MOVES:
+        report_move(run, scope, receiver, name, args, kwargs, node)
     if isinstance(receiver, Ext):
         target = run.program.external(f"{receiver.name}.{name}")
         return call(run, scope, target, args, kwargs, node)
@@ -241,7 +249,7 @@ def call_method(
         return object_call(run, scope, receiver, name, args, kwargs, node)
     if isinstance(receiver, (Class, WorkspaceModule)):
         member = get_attribute(run, scope, receiver, name, node)
-        if isinstance(receiver, Class) and isinstance(member, Func) and name == "__init__":
+        if isinstance(receiver, Class) and name == "__init__" and not isinstance(member, Func):
             return Const(None)
         return call(run, scope, member, args, kwargs, node)
     if isinstance(receiver, (Seq, Mapping, Const)):
@@ -251,14 +259,24 @@ def call_method(
     return Unknown()
 
 
+# methods that take another tensor for its shape, dtype or device only, or that copy from it
+FOLLOWS = frozenset({"to", "type_as", "copy_", "expand_as", "view_as", "reshape_as", "size", "view", "index_put_"})
+
+
 def array_call(
     run: Run, scope: Scope, receiver: Array, name: str, args: list[Value], kwargs: dict[str, Value], node: ir.Expr
 ) -> Value:
-    handler = registry.ARRAY_METHODS.get(name)
+    handler = registry.ARRAY_METHODS.get(f"pil.{name}" if receiver.lib == "pil" else name)
     if handler is not None:
         result = handler(registry.OpCall(run, scope, node, name, args, kwargs, receiver))
         if result is not None:
+            if name == "type_as" and isinstance(result, Array):
+                return result.but(device="given")
+            if args and name not in FOLLOWS:
+                report_mixed(run, scope, node, name, [receiver, *args])
             return result
+    if receiver.lib == "pil":
+        return Unknown(name)
     return Array(lib=receiver.lib, grad=receiver.grad, likely=receiver.likely)
 
 
@@ -306,14 +324,16 @@ def call_super(run: Run, scope: Scope, node: ir.Call, name: str) -> Value:
     from trainlint.analysis.expressions import arguments
 
     args, kwargs = arguments(run, scope, node)
-    receiver = scope.lookup("self") or Unknown("self")
+    receiver = this_of(run, scope)
     owner = run.frames[-1].owner if run.frames else None
     if isinstance(owner, Class):
-        for ancestor in list(owner.ancestry())[1:]:
+        for ancestor in after(owner, receiver):
             member = ancestor.members.get(name)
             if isinstance(member, Func):
                 return call_function(run, scope, bind(member, receiver), args, kwargs, node)
         if name == "__init__":
+            if isinstance(receiver, Instance):
+                fill_container(receiver, args, kwargs)
             return Const(None)
         if isinstance(receiver, Instance) and is_module(receiver):
             handler = registry.METHODS.get(("module", name))
@@ -322,3 +342,17 @@ def call_super(run: Run, scope: Scope, node: ir.Call, name: str) -> Value:
         if not owner.closed or any(True for _ in owner.external_bases()):
             run.event("unknown_call", node, scope, receiver, None, (receiver, *args, *kwargs.values()), name)
     return Unknown(f"super().{name}(…)")
+
+
+def this_of(run: Run, scope: Scope) -> Value:
+    """The object that the method in progress runs on: its first parameter, whatever its name is."""
+    active = run.active[-1] if run.active else None
+    first = active.params[0].name if isinstance(active, ir.FunctionDef) and active.params else "self"
+    return scope.lookup(first) or scope.lookup("self") or Unknown("self")
+
+
+def after(owner: Class, receiver: Value) -> list[Class]:
+    """The classes that `super()` in a method of `owner` looks into, in the order of the receiver's class."""
+    cls = receiver.cls if isinstance(receiver, Instance) else receiver if isinstance(receiver, Class) else owner
+    order = cls.order()
+    return order[order.index(owner) + 1 :] if owner in order else owner.order()[1:]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from trainlint.analysis.attributes import bind, dotted
+from trainlint.analysis.modules import REST, fill_container, is_module
 from trainlint.analysis.run import Run, step
 from trainlint.analysis.scope import Scope
 from trainlint.analysis.values import Class, Const, Ext, Func, Instance, Unknown, Value
@@ -101,17 +102,30 @@ def instantiate(
 
     instance = Instance(cls, step(scope.file, node, f"{cls.name}(…)"))
     instance.args, instance.kwargs = args, kwargs
-    instance.depth = len(run.conds)
+    instance.depth = run.tick()
     new = cls.find("__new__")
     if isinstance(new, Func):
         return Unknown(f"{cls.name}(…)")
     init = cls.find("__init__")
     if isinstance(init, Func):
         instance.setting_up = True
+        assuming = run.assuming
+        run.assuming = assuming or is_module(instance)
         call_function(run, scope, bind(init, instance), args, kwargs, node)
+        run.assuming = assuming
         instance.setting_up = False
+        if run.budget < 0:
+            instance.attrs[REST] = Unknown("the budget of statements is used up")
+        if is_module(instance):
+            run.program.note_built(instance)
+    elif is_module(instance):
+        fill_container(instance, args, kwargs)
+        run.program.note_built(instance)
     elif has_fields(cls):
         fill_fields(run, instance, args, kwargs, labelled=False)
+        finish = cls.find("__post_init__")
+        if isinstance(finish, Func):
+            call_function(run, scope, bind(finish, instance), [], {}, node)
     return instance
 
 
@@ -157,6 +171,11 @@ def field_default(run: Run, owner: Class, name: str, stmt: ir.AnnAssign, labelle
         given = next((value for key, value in node.keywords if key == "default"), None)
         if given is None and node.args and dotted(node).rpartition(".")[2] == "Field":
             given = node.args[0]
+        factory = next((value for key, value in node.keywords if key in ("default_factory", "factory")), None)
+        if given is None and factory is not None:
+            from trainlint.analysis.calls import call
+
+            return call(run, owner.scope, evaluate(run, owner.scope, factory), [], {}, node)
         if given is None:
             return Unknown(name)
         node = given

@@ -9,7 +9,7 @@ from trainlint.analysis import calls
 from trainlint.analysis.attributes import get_attribute
 from trainlint.analysis.builtin_names import BUILTINS
 from trainlint.analysis.indexing import get_item
-from trainlint.analysis.iteration import bind_target, iterate
+from trainlint.analysis.iteration import bind_target, elements, iterate
 from trainlint.analysis.run import Run
 from trainlint.analysis.scalars import binary, compare, unary
 from trainlint.analysis.scope import Scope
@@ -23,6 +23,7 @@ from trainlint.analysis.values import (
     Step,
     Unknown,
     Value,
+    assumed_truth,
     element,
     is_none,
     join,
@@ -32,6 +33,7 @@ from trainlint.analysis.values import (
 from trainlint.syntax import ir
 
 MAX_UNROLLED_COMPREHENSION = 64
+MAX_ELEMENTS = 256
 
 
 def evaluate(run: Run, scope: Scope, expr: ir.Expr | None) -> Value:
@@ -93,8 +95,9 @@ def arguments(run: Run, scope: Scope, expr: ir.Call) -> tuple[list[Value], dict[
     for node in expr.args:
         if isinstance(node, ir.Star):
             spill = evaluate(run, scope, node.value)
-            if isinstance(spill, Seq) and spill.items is not None and "*" not in kwargs:
-                args.extend(spill.items)
+            spilled = elements(spill)
+            if spilled is not None and "*" not in kwargs:
+                args.extend(spilled)
             else:
                 kwargs["*"] = spill
         else:
@@ -122,7 +125,7 @@ def _unary(run: Run, scope: Scope, expr: ir.UnaryOp) -> Value:
 
 def _boolop(run: Run, scope: Scope, expr: ir.BoolOp) -> Value:
     left = evaluate(run, scope, expr.left)
-    decided = truth(left)
+    decided = assumed_truth(left) if run.assuming else truth(left)
     if decided is not None:
         stop = decided if expr.op == "or" else not decided
         return left if stop else evaluate(run, scope, expr.right)
@@ -135,7 +138,7 @@ def _boolop(run: Run, scope: Scope, expr: ir.BoolOp) -> Value:
 def _compare(run: Run, scope: Scope, expr: ir.Compare) -> Value:
     left = evaluate(run, scope, expr.left)
     rights = [evaluate(run, scope, node) for node in expr.comparators]
-    return compare(left, expr.ops, rights)
+    return compare(run, scope, left, expr.ops, rights, expr)
 
 
 def _subscript(run: Run, scope: Scope, expr: ir.Subscript) -> Value:
@@ -148,8 +151,9 @@ def _sequence(run: Run, scope: Scope, expr: ir.Sequence) -> Value:
     for node in expr.elts:
         if isinstance(node, ir.Star):
             spill = evaluate(run, scope, node.value)
-            if isinstance(spill, Seq) and spill.items is not None and rest is None:
-                items.extend(spill.items)
+            spilled = elements(spill)
+            if spilled is not None and rest is None:
+                items.extend(spilled)
                 continue
             rest = join(rest, element(spill)) if rest is not None and isinstance(spill, Seq) else Unknown()
         else:
@@ -157,7 +161,9 @@ def _sequence(run: Run, scope: Scope, expr: ir.Sequence) -> Value:
     origin = Step(Place(scope.file.path, expr), "display")
     if rest is not None:
         return Seq(expr.kind, None, one_of((*items, rest)), origin)
-    return Seq(expr.kind, items, None, origin)
+    made = Seq(expr.kind, items, None, origin)
+    made.born = run.tick()
+    return made
 
 
 def _dict(run: Run, scope: Scope, expr: ir.Dict) -> Value:
@@ -177,12 +183,14 @@ def _dict(run: Run, scope: Scope, expr: ir.Dict) -> Value:
             items[name.value] = value
         else:
             is_open = True
-    return Mapping(items, is_open, Step(Place(scope.file.path, expr), "dict"))
+    made = Mapping(items, is_open, Step(Place(scope.file.path, expr), "dict"))
+    made.born = run.tick()
+    return made
 
 
 def _ifexp(run: Run, scope: Scope, expr: ir.IfExp) -> Value:
     test = evaluate(run, scope, expr.test)
-    decided = truth(test)
+    decided = assumed_truth(test) if run.assuming else truth(test)
     if decided is not None:
         return evaluate(run, scope, expr.body if decided else expr.orelse)
     return join(evaluate(run, scope, expr.body), evaluate(run, scope, expr.orelse))
@@ -194,21 +202,10 @@ def _lambda(run: Run, scope: Scope, expr: ir.Lambda) -> Value:
 
 def _comp(run: Run, scope: Scope, expr: ir.Comp) -> Value:
     inner = Scope("function", scope.file, scope, scope.function)
-    first = expr.clauses[0]
-    over = evaluate(run, scope, first.iter)
-    if (
-        len(expr.clauses) == 1
-        and not first.ifs
-        and expr.kind in ("list", "set", "generator")
-        and isinstance(over, Seq)
-        and over.items is not None
-        and len(over.items) <= MAX_UNROLLED_COMPREHENSION
-    ):
-        items = []
-        for item in over.items:
-            bind_target(run, inner, first.target, item)
-            items.append(evaluate(run, inner, expr.elt))
-        return Seq("list" if expr.kind == "generator" else expr.kind, items)
+    over = evaluate(run, scope, expr.clauses[0].iter)
+    known = _comp_known(run, inner, expr, over)
+    if known is not None:
+        return known
     for index, clause in enumerate(expr.clauses):
         source = over if index == 0 else evaluate(run, inner, clause.iter)
         bind_target(run, inner, clause.target, iterate(run, scope, source, clause.iter))
@@ -219,6 +216,55 @@ def _comp(run: Run, scope: Scope, expr: ir.Comp) -> Value:
         evaluate(run, inner, expr.elt)
         return Mapping({}, True)
     return Seq("list" if expr.kind == "generator" else expr.kind, None, evaluate(run, inner, expr.elt))
+
+
+def _comp_known(run: Run, inner: Scope, expr: ir.Comp, over: Value) -> Value | None:
+    """A comprehension over known elements whose conditions are all decided, element by element; else None."""
+    if elements(over) is None:
+        return None
+    pairs: list[tuple[Value | None, Value]] = []
+    if not _comp_clauses(run, inner, expr, 0, over, pairs):
+        return None
+    if expr.kind != "dict":
+        made = Seq("list" if expr.kind == "generator" else expr.kind, [value for _, value in pairs])
+        made.born = run.tick()
+        return made
+    result: dict[Any, Value] = {}
+    for key, value in pairs:
+        if not (isinstance(key, Const) and isinstance(key.value, (str, int, float, bool, type(None)))):
+            return Mapping({}, True)
+        result[key.value] = value
+    mapping = Mapping(result)
+    mapping.born = run.tick()
+    return mapping
+
+
+def _comp_clauses(
+    run: Run, inner: Scope, expr: ir.Comp, index: int, over: Value, pairs: list[tuple[Value | None, Value]]
+) -> bool:
+    """Run the clauses from `index` on; False where what they give is not known."""
+    items = elements(over)
+    if items is None or len(items) > MAX_UNROLLED_COMPREHENSION:
+        return False
+    clause = expr.clauses[index]
+    for item in items:
+        bind_target(run, inner, clause.target, item)
+        tests = [evaluate(run, inner, test) for test in clause.ifs]
+        answers = [assumed_truth(test) if run.assuming else truth(test) for test in tests]
+        if None in answers and False not in answers:
+            return False
+        if False in answers:
+            continue
+        if index + 1 < len(expr.clauses):
+            following = evaluate(run, inner, expr.clauses[index + 1].iter)
+            if not _comp_clauses(run, inner, expr, index + 1, following, pairs):
+                return False
+            continue
+        key = evaluate(run, inner, expr.key) if expr.kind == "dict" else None
+        pairs.append((key, evaluate(run, inner, expr.elt)))
+        if len(pairs) > MAX_ELEMENTS:
+            return False
+    return True
 
 
 def _fstring(run: Run, scope: Scope, expr: ir.FString) -> Value:

@@ -30,6 +30,8 @@ EventKind = Literal[
     "append",
     "save",
     "set_epoch",
+    "move",
+    "optimizer",
     "unknown_call",
 ]
 
@@ -201,7 +203,8 @@ class Loss:
     input: Value | None
     target: Value | None
     result: Value
-    loss: Value | None
+    loss: Obj | None
+    keywords: dict[str, Value] = field(default_factory=dict)
 
     @property
     def place(self) -> Place:
@@ -221,6 +224,12 @@ class ImageUse:
     value: Value
     sink: str
     wants: dict[str, str]
+    # the statements of the callers, innermost last, where the use is inside an inlined call
+    via: tuple[ir.Stmt, ...] = ()
+    # where the layer, model or transform that takes the image was built
+    maker: Place | None = None
+    # the use is a step of a pipeline: the arguments of `node` went through other steps before
+    inside: bool = False
 
     @property
     def place(self) -> Place:
@@ -279,6 +288,45 @@ class Violation:
 
 
 @dataclass(slots=True, eq=False)
+class Dropped:
+    """A method that gives a new tensor was called on its own line: its result is lost.
+
+    `value` is the receiver: a tensor, or an Unknown (`promised == "tensor"` where its use proves that it is one).
+    """
+
+    op: str
+    node: ir.Expr
+    file: File
+    value: Value
+
+    @property
+    def place(self) -> Place:
+        return Place(self.file.path, self.node)
+
+
+@dataclass(slots=True, eq=False)
+class Mixed:
+    """One operation takes a tensor that was created without naming a device, and one that lives elsewhere.
+
+    `other` is a tensor with a device or a graph of its own, an unknown parameter, or the layer that takes `created`.
+    `forward` is the class of the module in whose `forward` this happens, None outside of one; `inside` says whether
+    `created` was made there too.
+    """
+
+    op: str
+    node: ir.Expr | ir.Stmt
+    file: File
+    created: Array
+    other: Value
+    forward: Value | None
+    inside: bool
+
+    @property
+    def place(self) -> Place:
+        return Place(self.file.path, self.node)
+
+
+@dataclass(slots=True, eq=False)
 class AxisChange:
     """`permute`, `transpose`, `reshape` … of an image: the layouts before and after (after: None where scrambled)."""
 
@@ -289,6 +337,24 @@ class AxisChange:
     after: str | None
     target: str | None
     value: Value
+
+    @property
+    def place(self) -> Place:
+        return Place(self.file.path, self.node)
+
+
+@dataclass(slots=True, eq=False)
+class BatchMixed:
+    """A reshape to (-1, k) of a tensor (`value`) whose first axis is the batch gives rows that are no whole samples.
+
+    `k` is the number of elements of a row, `rest` that of a sample; neither divides the other.
+    """
+
+    node: ir.Expr
+    file: File
+    value: Array
+    k: Value
+    rest: Value
 
     @property
     def place(self) -> Place:
@@ -384,11 +450,16 @@ class StatedReference:
 
 @dataclass(slots=True, eq=False)
 class ModuleClass:
-    """A class of the workspace that extends `torch.nn.Module` (or a framework's module)."""
+    """A class of the workspace that extends `torch.nn.Module` (or a framework's module).
+
+    `init` is its own `__init__`; `starts_base` says whether something in there may run the `__init__` of the base.
+    """
 
     cls: Value
     file: File
     node: ir.ClassDef
+    init: ir.FunctionDef | None = None
+    starts_base: bool = True
 
     @property
     def place(self) -> Place:

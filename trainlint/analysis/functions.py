@@ -26,6 +26,9 @@ def bind_parameters(run: Run, inner: Scope, func: Func, args: list[Value], kwarg
             inner.names[param.name] = rest.pop(0)
         elif param.name in named:
             inner.names[param.name] = named.pop(param.name)
+        elif hidden and run.assuming and param.default is not None:
+            # nobody was seen to pass it
+            inner.names[param.name] = default_of(run, func, param, overridable=True)
         elif hidden:
             inner.names[param.name] = Unknown(param.name)
         else:
@@ -41,7 +44,7 @@ def default_of(run: Run, func: Func, param: ir.Param, overridable: bool) -> Valu
     value = evaluate(run, func.scope, param.default)
     if isinstance(value, Const) and overridable:
         # a None default is the caller's to replace
-        if value.value is None:
+        if value.value is None and not run.assuming:
             return Unknown(param.name, param=True)
         return Const(value.value, value.origin, f"`{param.name}` of `{func.name}`", value.literal)
     return value

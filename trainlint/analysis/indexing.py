@@ -6,6 +6,7 @@ from typing import Any
 
 from trainlint.analysis import registry
 from trainlint.analysis.iteration import numbered
+from trainlint.analysis.modules import child_at, container, part_of, set_child
 from trainlint.analysis.run import Run
 from trainlint.analysis.scope import Scope
 from trainlint.analysis.values import (
@@ -43,7 +44,7 @@ def get_item(run: Run, scope: Scope, value: Value, index: ir.Expr, expr: ir.Subs
             return Unknown(f"the environment variable {key.value}")
         return value if value.name[:1].islower() and "." not in value.name else Unknown()
     if isinstance(index, ir.Slice):
-        return slice_of(run, scope, value, index)
+        return slice_of(run, scope, value, index, expr)
     key = evaluate(run, scope, index)
     if isinstance(value, OneOf):
         parts = [v for v in value.values if not is_none(v)]
@@ -72,6 +73,8 @@ def item_of(run: Run, scope: Scope, value: Value, key: Value, expr: ir.Expr) -> 
         if isinstance(key, Const) and isinstance(key.value, (str, int)):
             return keyed(value, key.value)
         return Unknown(f"{value.name}[…]" if value.name else "")
+    if isinstance(value, (Obj, Instance)) and container(value) is not None:
+        return child_at(value, key)
     if isinstance(value, Obj):
         for owner in (value.name, value.kind):
             handler = registry.METHODS.get((owner, "__getitem__"))
@@ -107,7 +110,7 @@ def keyed(value: Unknown, key: str | int) -> Value:
     return found
 
 
-def slice_of(run: Run, scope: Scope, value: Value, index: ir.Slice) -> Value:
+def slice_of(run: Run, scope: Scope, value: Value, index: ir.Slice, expr: ir.Expr) -> Value:
     from trainlint.analysis.expressions import evaluate
 
     bounds = [evaluate(run, scope, part) if part is not None else Const(None) for part in (index.lower, index.upper)]
@@ -121,7 +124,12 @@ def slice_of(run: Run, scope: Scope, value: Value, index: ir.Slice) -> Value:
                 return Unknown()
         return Seq(value.kind, None, element(value), value.origin)
     if isinstance(value, Const) and isinstance(value.value, str):
+        numbers = [b.value if isinstance(b, Const) else "?" for b in (*bounds, stride)]
+        if all(n is None or isinstance(n, int) for n in numbers):
+            return Const(value.value[slice(*numbers)], None, value.default)
         return Unknown()
+    if isinstance(value, (Obj, Instance)) and container(value) is not None:
+        return part_of(run, value, [*bounds, stride])
     return Unknown(f"{value.name}[…]") if isinstance(value, Unknown) and value.name else Unknown()
 
 
@@ -130,20 +138,27 @@ def set_item(run: Run, scope: Scope, target: ir.Subscript, value: Value) -> None
     from trainlint.analysis.expressions import evaluate
 
     holder = evaluate(run, scope, target.value)
+    if isinstance(holder, Array):
+        store = registry.ARRAY_METHODS.get("__setitem__")
+        if store is not None:
+            store(registry.OpCall(run, scope, target, "__setitem__", [value], {}, holder))
+        return
     key = evaluate(run, scope, target.index) if not isinstance(target.index, ir.Slice) else Unknown()
     if isinstance(holder, Mapping):
-        if isinstance(key, Const) and isinstance(key.value, (str, int)):
+        run.touch(holder)
+        if isinstance(key, Const) and isinstance(key.value, (str, int, float, type(None))):
             old = holder.items.get(key.value)
-            holder.items[key.value] = value if old is None or not run.conds else join(old, value)
+            holder.items[key.value] = value if old is None or holder.born >= run.floor else join(old, value)
         else:
             holder.open = True
             holder.rest = value if holder.rest is None else join(holder.rest, value)
             holder.items = {k: join(v, value) for k, v in holder.items.items()}
     elif isinstance(holder, Seq):
+        run.touch(holder)
         if holder.items is not None and isinstance(key, Const) and isinstance(key.value, int):
             if -len(holder.items) <= key.value < len(holder.items):
                 old = holder.items[key.value]
-                holder.items[key.value] = value if not run.conds else join(old, value)
+                holder.items[key.value] = value if holder.born >= run.floor else join(old, value)
         else:
             holder.elem = join(element(holder), value)
             holder.items = None
@@ -151,6 +166,8 @@ def set_item(run: Run, scope: Scope, target: ir.Subscript, value: Value) -> None
         if holder.attrs is None:
             holder.attrs = {}
         holder.attrs[f"[{key.value!r}]"] = value
+    elif isinstance(holder, (Obj, Instance)) and container(holder) is not None:
+        set_child(run, holder, key, value)
     elif isinstance(holder, Obj):
         handler = registry.METHODS.get((holder.kind, "__setitem__"))
         if handler is not None:

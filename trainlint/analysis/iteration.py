@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from trainlint.analysis import registry
+from trainlint.analysis.modules import children, container, items
 from trainlint.analysis.run import Run
 from trainlint.analysis.scope import Scope
 from trainlint.analysis.values import (
@@ -64,6 +65,22 @@ def iterate(run: Run, scope: Scope, value: Value, node: ir.Expr) -> Value:
     return Unknown()
 
 
+def elements(value: Value) -> list[Value] | None:
+    """The elements that iterating a value gives, in order, None where they are not all known."""
+    if isinstance(value, Seq):
+        return list(value.items) if value.items is not None and value.kind != "set" else None
+    if isinstance(value, Mapping):
+        return None if value.open else [Const(key) for key in value.items]
+    if isinstance(value, (Obj, Instance)) and container(value) is not None:
+        if container(value) == "torch.nn.ModuleDict":
+            inside = children(value)
+            return None if inside is None else [Const(name) for name in inside]
+        return items(value)
+    if isinstance(value, Const) and isinstance(value.value, str) and len(value.value) <= 64:
+        return [Const(letter) for letter in value.value]
+    return None
+
+
 def iterate_instance(run: Run, scope: Scope, value: Instance, node: ir.Expr) -> Value:
     from trainlint.analysis.attributes import bind
     from trainlint.analysis.calls import call_function
@@ -108,6 +125,8 @@ def bind_target(run: Run, scope: Scope, target: ir.Expr, value: Value) -> None:
 
 def unpack(run: Run, scope: Scope, target: ir.Sequence, value: Value) -> None:
     stars = [i for i, t in enumerate(target.elts) if isinstance(t, ir.Star)]
+    if isinstance(value, Obj) and value.kind == "size":
+        value = sizes(run, scope, value, len(target.elts), stars, target)
     if isinstance(value, Seq) and value.items is not None:
         count = len(target.elts)
         if not stars and len(value.items) == count:
@@ -138,10 +157,33 @@ def unpack(run: Run, scope: Scope, target: ir.Sequence, value: Value) -> None:
     for index, part in enumerate(target.elts):
         if isinstance(value, Seq):
             bind_target(run, scope, part, element(value))
-        elif isinstance(value, Array) and value.shape is None:
+        elif isinstance(value, Array):
             bind_target(run, scope, part, iterate(run, scope, value, part))
         else:
             bind_target(run, scope, part, numbered(value, index))
+
+
+def sizes(run: Run, scope: Scope, value: Obj, count: int, stars: list[int], node: ir.Expr) -> Value:
+    """The parts of `a, b, c = x.shape` where the number of axes was not known; after it, it is."""
+    handler = registry.METHODS.get(("size", "__getitem__"))
+    if handler is None or stars:
+        return value
+    items = [
+        handler(registry.OpCall(run, scope, node, "__getitem__", [Const(i)], {}, value)) or Unknown()
+        for i in range(count)
+    ]
+    array = value.attrs.get("array")
+    if isinstance(array, Array) and (array.tail is None or len(array.tail) <= count):
+        if array.tail is not None:
+            items[count - len(array.tail) :] = [
+                item if isinstance(known, Unknown) else known
+                for item, known in zip(items[count - len(array.tail) :], array.tail, strict=True)
+            ]
+        ranked = array.but(shape=tuple(items))
+        for name, other in scope.names.items():
+            if other is array:
+                scope.names[name] = ranked
+    return Seq("tuple", items)
 
 
 def numbered(value: Value, index: int) -> Value:
@@ -157,12 +199,13 @@ def numbered(value: Value, index: int) -> Value:
     return found
 
 
-def range_of(args: list[Value]) -> Value:
+def range_of(args: list[Value], assuming: bool = False) -> Value:
     """`range(…)`: its items where it is short and constant, else its bounds."""
     numbers = [a.value if isinstance(a, Const) else None for a in args]
     ints = [n for n in numbers if isinstance(n, int)]
+    default = next((a.default for a in args if isinstance(a, Const) and a.default), None)
     # another number of rounds may be asked for where a bound is only a default
-    overridable = any(isinstance(a, Const) and a.default for a in args)
+    overridable = default is not None and not assuming
     if not args or len(ints) != len(args) or len(ints) > 3 or overridable:
         return Seq("range", None, Sym("i", low=0 if len(args) == 1 else None))
     try:
@@ -170,6 +213,6 @@ def range_of(args: list[Value]) -> Value:
     except ValueError:
         return Seq("range", None, Unknown())
     if len(values) <= 64:
-        return Seq("range", [Const(i) for i in values])
+        return Seq("range", [Const(i, None, default) for i in values])
     low, high = (values[0], values[-1]) if len(values) else (0, 0)
     return Seq("range", None, Range(min(low, high), max(low, high)))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 
-from trainlint.analysis.calls import MODULE_BASES, is_module
 from trainlint.analysis.facts import DataLoader, EvalLoop, Event, Loop, ModuleClass, Trace, TrainLoop, WholeProgram
 from trainlint.analysis.frameworks import HOOK_BASES
+from trainlint.analysis.incremental import blocks, flat
+from trainlint.analysis.modules import MODULE_BASES, is_module
 from trainlint.analysis.program import Program
-from trainlint.analysis.values import Class, Instance, Obj, OneOf, Seq, Unknown, Value, alternatives
+from trainlint.analysis.values import Class, Func, Instance, Obj, OneOf, Seq, Unknown, Value, alternatives
 from trainlint.syntax import ir
+from trainlint.syntax.edits import source
 
 _EVAL_NAME = re.compile(
     r"(^|_)(val|valid|validate|validation|test|testing|eval|evaluate|evaluation|infer|predict)", re.I
@@ -36,8 +38,29 @@ def derive(program: Program) -> None:
     for cls in program.classes:
         if cls.file is program.file and cls.extends(*MODULE_BASES):
             program.ensure_instance(cls)
-            program.facts.append(ModuleClass(cls, cls.file, cls.node))
+            init = cls.members.get("__init__")
+            own = init.node if isinstance(init, Func) and isinstance(init.node, ir.FunctionDef) else None
+            starts = own is None or starts_base(own)
+            program.facts.append(ModuleClass(cls, cls.file, cls.node, own, starts))
     program.facts.append(WholeProgram(program.file, program.facts, program.traces))
+
+
+def starts_base(init: ir.FunctionDef) -> bool:
+    """May the `__init__` run the one of a base: `super()`, `Base.__init__(self)`, or a function that gets `self`?"""
+    receiver = init.params[0].name if init.params else ""
+    for stmt in flat(init.body):
+        if isinstance(stmt, (ir.UnknownStmt, ir.Broken, ir.FunctionDef, ir.ClassDef)):
+            return True
+        source_text = source(stmt) if not blocks(stmt) else ""
+        if "super" in source_text or "__init__" in source_text or "__setattr__" in source_text:
+            return True
+        if isinstance(stmt, ir.ExprStmt) and isinstance(stmt.value, ir.Call):
+            call = stmt.value
+            owner = call.func.value if isinstance(call.func, ir.Attr) else None
+            parts = [owner, *call.args]
+            if any(isinstance(part, ir.Name) and part.id == receiver for part in parts):
+                return True
+    return False
 
 
 def framework_of(trace: Trace) -> str | None:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from trainlint.analysis.devices import TENSOR_METHODS
 from trainlint.analysis.facts import EventKind
+from trainlint.analysis.iteration import elements
+from trainlint.analysis.modules import pairs_of
 from trainlint.analysis.run import Run, step
 from trainlint.analysis.scope import Scope
-from trainlint.analysis.values import Array, Const, Mapping, Obj, Seq, Unknown, Value, element, join, one_of
+from trainlint.analysis.values import Array, Const, Mapping, Obj, Seq, Unknown, Value, element, join, known, one_of
 from trainlint.syntax import ir
 
+# lists longer than this are described by their elements, texts longer than this are not known
+MAX_ITEMS = 256
+MAX_TEXT = 4096
 # methods that tell what an unknown receiver is and what happens to it
 _EVENTS: dict[str, EventKind] = {
     "zero_grad": "zero_grad",
@@ -144,6 +152,8 @@ def unknown_method(
         return Array(grad=False, origin=step(scope.file, node, "detached", receiver))
     if name in ("cpu", "numpy", "tolist"):
         return Array(lib="numpy", grad=False) if name == "numpy" else Unknown(f"{receiver.name}.{name}()")
+    if name in TENSOR_METHODS and receiver.promised is None:
+        receiver.promised = "tensor"
     if name not in _HARMLESS:
         run.event("unknown_call", node, scope, receiver, None, (receiver, *args, *kwargs.values()), name)
     if name in ("argmax", "argmin", "eq", "ne", "gt", "lt"):
@@ -216,10 +226,10 @@ def call_builtin_method(
     if isinstance(receiver, Seq):
         return _sequence_method(run, scope, receiver, name, args, node)
     if isinstance(receiver, Mapping):
-        return _mapping_method(receiver, name, args, kwargs)
+        return _mapping_method(run, receiver, name, args, kwargs)
     if isinstance(receiver, Const):
         if isinstance(receiver.value, str):
-            return _string_method(receiver, name, args)
+            return _string_method(receiver, name, args, kwargs)
         if name == "item":
             return receiver
         if receiver.value is None:
@@ -228,55 +238,113 @@ def call_builtin_method(
 
 
 def _sequence_method(run: Run, scope: Scope, seq: Seq, name: str, args: list[Value], node: ir.Expr) -> Value:
-    if name in ("append", "add", "insert") and args:
-        value = args[-1]
-        run.event("append", node, scope, seq, value, name=name)
-        certain = not run.conds and not run.loops
-        if seq.items is not None and (certain or not seq.items) and name == "append" and not run.loops:
-            if certain:
-                seq.items.append(value)
-                return Const(None)
-        seq.elem = value if seq.items == [] else join(element(seq), value)
-        seq.items = None
-        return Const(None)
-    if name == "extend" and args:
-        other = args[0]
-        if isinstance(other, Seq):
-            if seq.items is not None and other.items is not None and not run.conds and not run.loops:
-                seq.items.extend(other.items)
-            else:
-                seq.elem = one_of((element(seq), element(other))) if seq.items != [] else element(other)
-                seq.items = None
-        else:
-            run.event("append", node, scope, seq, other, name=name)
-            seq.items, seq.elem = None, Unknown()
-        return Const(None)
-    if name == "copy":
-        return Seq(seq.kind, list(seq.items) if seq.items is not None else None, seq.elem, seq.origin)
-    if name == "pop":
-        result = element(seq)
-        seq.elem, seq.items = result, None
-        return result
-    if name in ("clear", "remove", "sort", "reverse"):
-        if name != "sort":
-            seq.elem, seq.items = element(seq), None
-        return Const(None)
-    return Unknown()
+    handler = _SEQUENCE.get(name)
+    return handler(run, scope, seq, name, args, node) if handler is not None else Unknown()
 
 
-def _mapping_method(mapping: Mapping, name: str, args: list[Value], kwargs: dict[str, Value]) -> Value:
-    if name in ("get", "pop", "setdefault") and args:
-        key = args[0]
-        fallback = args[1] if len(args) > 1 else Const(None)
-        if isinstance(key, Const):
-            found = mapping.items.get(key.value) if isinstance(key.value, (str, int)) else None
-            if found is not None:
-                return found
-            if not mapping.open:
-                if name == "setdefault" and isinstance(key.value, (str, int)):
-                    mapping.items[key.value] = fallback
-                return fallback
+def settled(run: Run, holder: Seq | Mapping) -> bool:
+    """Is a change of the list or dict certain? Not where an earlier round of a loop may have made other changes."""
+    return holder.born >= run.floor
+
+
+def _append(run: Run, scope: Scope, seq: Seq, name: str, args: list[Value], node: ir.Expr) -> Value:
+    if not args:
         return Unknown()
+    value = args[-1]
+    run.event("append", node, scope, seq, value, name=name)
+    run.touch(seq)
+    at = args[0].value if name == "insert" and len(args) == 2 and isinstance(args[0], Const) else None
+    if seq.items is not None and settled(run, seq) and len(seq.items) < MAX_ITEMS:
+        if name == "append" or (name == "add" and not any(value is item for item in seq.items)):
+            seq.items.append(value)
+            return Const(None)
+        if isinstance(at, int):
+            seq.items.insert(at, value)
+            return Const(None)
+    seq.elem = value if seq.items == [] else join(element(seq), value)
+    seq.items = None
+    return Const(None)
+
+
+def _extend(run: Run, scope: Scope, seq: Seq, name: str, args: list[Value], node: ir.Expr) -> Value:
+    if not args:
+        return Unknown()
+    extend(run, seq, args[0])
+    if not isinstance(args[0], Seq):
+        run.event("append", node, scope, seq, args[0], name=name)
+    return Const(None)
+
+
+def extend(run: Run, seq: Seq, other: Value) -> None:
+    """`seq += other`, in place."""
+    run.touch(seq)
+    added = elements(other)
+    if added is not None and seq.items is not None and settled(run, seq) and len(seq.items) + len(added) <= MAX_ITEMS:
+        seq.items.extend(added)
+    elif isinstance(other, Seq):
+        seq.elem = one_of((element(seq), element(other))) if seq.items != [] else element(other)
+        seq.items = None
+    else:
+        seq.items, seq.elem = None, Unknown()
+
+
+def _pop(run: Run, scope: Scope, seq: Seq, name: str, args: list[Value], node: ir.Expr) -> Value:
+    at = args[0].value if args and isinstance(args[0], Const) else -1 if not args else None
+    run.touch(seq)
+    if seq.items is not None and settled(run, seq) and isinstance(at, int) and -len(seq.items) <= at < len(seq.items):
+        return seq.items.pop(at)
+    result = element(seq)
+    seq.elem, seq.items = result, None
+    return result
+
+
+def _reorder(run: Run, scope: Scope, seq: Seq, name: str, args: list[Value], node: ir.Expr) -> Value:
+    run.touch(seq)
+    if settled(run, seq) and seq.items is not None and name in ("clear", "reverse"):
+        seq.items = [] if name == "clear" else seq.items[::-1]
+    elif seq.items is not None:
+        seq.elem, seq.items = element(seq), None
+    return Const(None)
+
+
+def _index(run: Run, scope: Scope, seq: Seq, name: str, args: list[Value], node: ir.Expr) -> Value:
+    """`index` and `count` of a constant among constants."""
+    wanted = args[0] if args else None
+    if seq.items is None or not isinstance(wanted, Const) or not all(isinstance(i, Const) for i in seq.items):
+        return Unknown()
+    plain = [item.value for item in seq.items if isinstance(item, Const)]
+    if name == "count":
+        return Const(plain.count(wanted.value))
+    return Const(plain.index(wanted.value)) if wanted.value in plain else Unknown()
+
+
+def _copy(run: Run, scope: Scope, seq: Seq, name: str, args: list[Value], node: ir.Expr) -> Value:
+    made = Seq(seq.kind, list(seq.items) if seq.items is not None else None, seq.elem, seq.origin)
+    made.born = run.tick()
+    return made
+
+
+_SEQUENCE: dict[str, Callable[[Run, Scope, Seq, str, list[Value], ir.Expr], Value]] = {
+    "append": _append,
+    "appendleft": _reorder,
+    "add": _append,
+    "insert": _append,
+    "extend": _extend,
+    "pop": _pop,
+    "popleft": _reorder,
+    "clear": _reorder,
+    "remove": _reorder,
+    "sort": _reorder,
+    "reverse": _reorder,
+    "index": _index,
+    "count": _index,
+    "copy": _copy,
+}
+
+
+def _mapping_method(run: Run, mapping: Mapping, name: str, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    if name in ("get", "pop", "setdefault") and args:
+        return _lookup(run, mapping, name, args)
     if name in ("items", "values", "keys"):
         if mapping.open:
             return Seq("list", None, Unknown())
@@ -287,26 +355,102 @@ def _mapping_method(mapping: Mapping, name: str, args: list[Value], kwargs: dict
         }
         return Seq("list", list(pairs[name]))
     if name == "update":
-        other = args[0] if args else None
-        if isinstance(other, Mapping):
-            mapping.items.update(other.items)
-            mapping.open = mapping.open or other.open
-        elif other is not None:
-            # anything may be overwritten
-            mapping.items, mapping.open = {}, True
-        mapping.items.update({k: v for k, v in kwargs.items() if k not in ("*", "**")})
-        mapping.open = mapping.open or "**" in kwargs
+        _update(run, mapping, args, kwargs)
         return Const(None)
     if name == "copy":
-        return Mapping(dict(mapping.items), mapping.open, mapping.origin)
+        made = Mapping(dict(mapping.items), mapping.open, mapping.origin)
+        made.born = run.tick()
+        return made
+    if name == "clear":
+        run.touch(mapping)
+        mapping.items = {}
+        return Const(None)
     return Unknown()
 
 
-def _string_method(text: Const, name: str, args: list[Value]) -> Value:
-    plain = [a.value for a in args if isinstance(a, Const)]
-    if len(plain) != len(args) or name not in ("lower", "upper", "strip", "startswith", "endswith", "replace"):
+def _lookup(run: Run, mapping: Mapping, name: str, args: list[Value]) -> Value:
+    key, fallback = args[0], args[1] if len(args) > 1 else Const(None)
+    if not isinstance(key, Const) or not isinstance(key.value, (str, int, float, type(None))):
+        return Unknown()
+    found = mapping.items.get(key.value)
+    if found is not None:
+        if name == "pop":
+            run.touch(mapping)
+            del mapping.items[key.value]
+            mapping.open = mapping.open or not settled(run, mapping)
+        return found
+    if mapping.open:
+        return Unknown()
+    if name == "setdefault":
+        run.touch(mapping)
+        mapping.items[key.value] = fallback
+    return fallback
+
+
+def _update(run: Run, mapping: Mapping, args: list[Value], kwargs: dict[str, Value]) -> None:
+    run.touch(mapping)
+    other = args[0] if args else None
+    if isinstance(other, Mapping):
+        mapping.items.update(other.items)
+        mapping.open = mapping.open or other.open
+    elif isinstance(other, Seq) and other.items is not None and (pairs := pairs_of(other.items)) is not None:
+        mapping.items.update(pairs)
+    elif other is not None:
+        # anything may be overwritten
+        mapping.items, mapping.open = {}, True
+    mapping.items.update({k: v for k, v in kwargs.items() if k not in ("*", "**")})
+    mapping.open = mapping.open or "**" in kwargs
+
+
+_TEXT = frozenset(
+    [
+        "lower",
+        "upper",
+        "strip",
+        "lstrip",
+        "rstrip",
+        "startswith",
+        "endswith",
+        "replace",
+        "title",
+        "capitalize",
+        "split",
+        "rsplit",
+        "isdigit",
+        "isupper",
+        "islower",
+        "find",
+        "count",
+        "removeprefix",
+        "removesuffix",
+        "zfill",
+        "format",
+        "partition",
+        "rpartition",
+    ]
+)
+
+
+def _string_method(text: Const, name: str, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    if name == "join" and len(args) == 1 and isinstance(args[0], Seq) and args[0].items is not None:
+        parts = [item.value for item in args[0].items if isinstance(item, Const) and isinstance(item.value, str)]
+        return Const(text.value.join(parts)) if len(parts) == len(args[0].items) else Unknown()
+    plain = [tuple(_plain(a.items)) if isinstance(a, Seq) and a.items else known(a) for a in args]
+    complete = all(isinstance(a, Const) or (isinstance(a, Seq) and p) for a, p in zip(args, plain, strict=True))
+    named = {key: value.value for key, value in kwargs.items() if isinstance(value, Const)}
+    if not complete or len(named) != len(kwargs) or name not in _TEXT:
         return Unknown()
     try:
-        return Const(getattr(text.value, name)(*plain), text.origin, text.default)
-    except (TypeError, ValueError):
+        result = getattr(text.value, name)(*plain, **named)
+    except (TypeError, ValueError, IndexError, KeyError, AttributeError, OverflowError, MemoryError):
         return Unknown()
+    if isinstance(result, (list, tuple)):
+        return Seq("list" if isinstance(result, list) else "tuple", [Const(part) for part in result])
+    if isinstance(result, str) and len(result) > MAX_TEXT:
+        return Unknown()
+    return Const(result, text.origin, text.default)
+
+
+def _plain(items: list[Value]) -> list[object]:
+    values = [item.value for item in items if isinstance(item, Const)]
+    return values if len(values) == len(items) else []

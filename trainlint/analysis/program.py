@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 from trainlint.analysis import registry
 from trainlint.analysis.attributes import WorkspaceModule
-from trainlint.analysis.calls import MODULE_BASES
 from trainlint.analysis.classes import default_instance
 from trainlint.analysis.facts import Trace
 from trainlint.analysis.frameworks import frameworks_of
 from trainlint.analysis.functions import free_parameters
+from trainlint.analysis.modules import MODULE_BASES, REST, is_module
 from trainlint.analysis.run import Frame, Run
 from trainlint.analysis.scope import Scope
 from trainlint.analysis.statements import execute_block, self_updating_names
-from trainlint.analysis.values import Class, Const, Ext, Func, Instance, Mapping, Obj, Unknown, Value
+from trainlint.analysis.unrolling import calls_of
+from trainlint.analysis.values import Class, Const, Ext, Func, Instance, Mapping, Obj, Seq, Unknown, Value
 from trainlint.analysis.workspace import ConfigNode, Workspace
 from trainlint.syntax import ir
 from trainlint.syntax.document import Document
 
 # statements interpreted for one file over all its entries (ANALYSIS §7: 50 ms a file)
-MAX_FILE_STATEMENTS = 25_000
-MAX_IMPORT_DEPTH = 3
+MAX_FILE_STATEMENTS = 50_000
+MAX_BUILT = 8
+MAX_IMPORT_DEPTH = 5
 _MODEL_NAME = re.compile(
     r"(net|model|network|module|encoder|decoder|head|classifier|generator|discriminator|backbone)", re.I
 )
@@ -69,6 +72,10 @@ class Program:
         self.traces: list[Trace] = []
         self.facts: list[object] = []
         self.spent = 0
+        # how often a cap cut something off, by the name of the cap
+        self.caps: Counter[str] = Counter()
+        # the first objects that the program builds of each module class
+        self.built: dict[Class, list[Instance]] = {}
         self.entries: list[Entry] = []
         # the bodies that the entry in progress has run
         self.running: set[int] = set()
@@ -82,6 +89,7 @@ class Program:
         self.flags = Mapping({}, True)
         self._externals: dict[str, Value] = {}
         self._updating: dict[ir.Stmt, frozenset[str]] = {}
+        self._calls: dict[ir.Stmt, frozenset[str]] = {}
         self._importing: list[str] = [path]
         self._sole_module: Class | None = None
         self._sole_known = False
@@ -167,8 +175,10 @@ class Program:
             return
         self.running.add(id(func.node))
         inner = Scope("function", func.file, func.scope, func.name)
+        assuming, floors = run.assuming, (run.floor, run.attribute_floor)
+        run.assuming = func.name == "__init__" and is_module(receiver)
         free_parameters(run, inner, func, receiver)
-        run.frames.append(Frame(func.name, func.owner))
+        run.frames.append(Frame(func.name, func.owner, run.tick()))
         run.active.append(func.node)
         saved = run.grad
         try:
@@ -176,8 +186,12 @@ class Program:
             execute_block(run, inner, func.node.body)
         finally:
             run.grad = saved
+            run.assuming = assuming
+            run.floor, run.attribute_floor = floors
             run.active.pop()
             run.frames.pop()
+        if run.budget < 0 and isinstance(receiver, Instance) and func.name == "__init__":
+            receiver.attrs[REST] = Unknown("the budget of statements is used up")
 
     def left(self) -> int:
         """Statements that may still be interpreted for this file."""
@@ -196,8 +210,11 @@ class Program:
         if init.node in run.active:
             return
         instance.setting_up = True
+        # whichever branch needs the object first: what its constructor does is certain
+        journal, run.journal = run.journal, None
         with run.silent():
             self.enter(run, init, instance)
+        run.journal = journal
         instance.setting_up = False
 
     def ensure_instance(self, cls: Class) -> None:
@@ -213,10 +230,12 @@ class Program:
             if not isinstance(member, Func) or member.node in run.active or run.depth > 3:
                 continue
             before = dict(instance.attrs)
+            journal, run.journal = run.journal, None
             with run.silent():
                 run.depth += 1
                 self.enter(run, member, instance)
                 run.depth -= 1
+            run.journal = journal
             # what __init__ proved stays; only what was missing or None is taken over
             for key, value in before.items():
                 if not (isinstance(value, Const) and value.value is None) and not isinstance(value, Unknown):
@@ -284,8 +303,14 @@ class Program:
     def import_star(self, scope: Scope, level: int, module: str) -> None:
         found = None if level == 0 and is_library(module) else self._workspace_module(scope.file, level, module)
         if found is not None:
+            listed = found.names.get("__all__")
+            public = (
+                [v.value for v in listed.items if isinstance(v, Const)]
+                if isinstance(listed, Seq) and listed.items
+                else None
+            )
             for name, value in found.names.items():
-                if not name.startswith("_"):
+                if name in public if public is not None else not name.startswith("_"):
                     scope.bind(name, value)
         elif level == 0:
             scope.module().stars.append(module)
@@ -310,6 +335,7 @@ class Program:
         known = self.files.get(path)
         if known is None:
             if len(self._importing) > MAX_IMPORT_DEPTH:
+                self.caps["imports"] += 1
                 return WorkspaceModule(path, {})
             known = self.files[path] = File(path, document)
             self._importing.append(path)
@@ -365,6 +391,19 @@ class Program:
         found = self._updating.get(stmt)
         if found is None:
             found = self._updating[stmt] = self_updating_names(stmt)
+        return found
+
+    def note_built(self, instance: Instance) -> None:
+        """Remember an object of a module class that the program builds."""
+        known = self.built.setdefault(instance.cls, [])
+        if len(known) < MAX_BUILT:
+            known.append(instance)
+
+    def calls_in(self, stmt: ir.For | ir.While) -> frozenset[str]:
+        """The names that calls in the body of a loop are made by."""
+        found = self._calls.get(stmt)
+        if found is None:
+            found = self._calls[stmt] = calls_of(stmt)
         return found
 
     def attribute_written(self, run: Run, scope: Scope, holder: Obj, target: ir.Attr, value: Value) -> None:

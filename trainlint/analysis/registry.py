@@ -52,9 +52,9 @@ class OpCall:
     def place(self) -> Place:
         return Place(self.scope.file.path, self.node)
 
-    def step(self, text: str, before: Value | None = None) -> Step:
-        """An origin step at this call, on top of the origin of `before`."""
-        return Step(self.place, text, before.origin if before is not None else None)
+    def step(self, text: str, before: Value | None = None, sets: str = "") -> Step:
+        """An origin step at this call, on top of the origin of `before`; `sets` as in `Step`."""
+        return Step(self.place, text, before.origin if before is not None else None, sets)
 
     def require(
         self,
@@ -75,7 +75,8 @@ class OpCall:
         if isinstance(self.receiver, Obj) and self.receiver.node is not None and self.receiver.file:
             maker = Place(self.receiver.file, self.receiver.node)
         name = op or self.name.removeprefix("torch.nn.functional.").removeprefix("torch.nn.").removeprefix("torch.")
-        self.run.fact(Violation(kind, name, self.node, self.scope.file, values, names, maker, self.run.loops))
+        fact = Violation(kind, name, self.node, self.scope.file, values, names, maker, self.run.loops)
+        self.run.violated(fact)
         return False
 
 
@@ -121,7 +122,7 @@ def method(owner: str, *names: str) -> Callable[[Op], Op]:
 
 
 def array_method(*names: str) -> Callable[[Op], Op]:
-    """Register methods of arrays, tensors and images."""
+    """Register methods of arrays and tensors; `pil.name` is a method of PIL images, `.name` an attribute."""
 
     def register(function: Op) -> Op:
         for name in names:

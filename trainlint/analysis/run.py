@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from trainlint.analysis.facts import Cond, Event, EventKind, Loop, Trace
+from trainlint.analysis.facts import Cond, Event, EventKind, ImageUse, Loop, Trace, Violation
 from trainlint.analysis.values import Place, Step, Value
 from trainlint.syntax import ir
 
@@ -15,17 +15,24 @@ if TYPE_CHECKING:
     from trainlint.analysis.scope import Scope
 
 # Caps (ANALYSIS §7): beyond them values are Unknown and absence rules are silent.
-MAX_DEPTH = 6
-MAX_STATEMENTS = 5_000
+MAX_DEPTH = 14
+# how often one function may be in progress: recursive models are built a few levels deep
+MAX_RECURSION = 3
+MAX_STATEMENTS = 12_000
+
+MISSING: Any = object()
+# (identity of the object, attribute) → the object, the attribute (empty: all of it), what was there before
+Journal: TypeAlias = "dict[tuple[int, str], tuple[Value, str, Any]]"
 
 
 class Frame:
     """A call in progress: what it returned so far."""
 
-    __slots__ = ("function", "owner", "returns", "yields")
+    __slots__ = ("function", "owner", "returns", "start", "yields")
 
-    def __init__(self, function: str, owner: Value | None = None) -> None:
+    def __init__(self, function: str, owner: Value | None = None, start: int = 0) -> None:
         self.function = function
+        self.start = start
         self.owner = owner
         self.returns: list[Value] = []
         self.yields: list[Value] = []
@@ -36,18 +43,27 @@ class Run:
 
     __slots__ = (
         "active",
+        "assuming",
+        "attribute_floor",
         "budget",
+        "clock",
         "conds",
         "depth",
+        "expecting",
         "facts",
+        "floor",
         "frames",
         "grad",
         "granted",
+        "journal",
+        "leaves",
         "loops",
         "muted",
         "program",
+        "supposing",
         "trace",
         "via",
+        "way",
     )
 
     def __init__(self, program: Program, trace: Trace) -> None:
@@ -61,7 +77,23 @@ class Run:
         self.active: list[ir.FunctionDef | ir.Lambda] = []
         self.grad = True
         self.muted = 0
+        # how many places around this one catch or expect an error
+        self.expecting = 0
         self.depth = 0
+        # what the branch in progress changed first, None outside of branches
+        self.journal: Journal | None = None
+        # counts displays and calls; an object made before `floor` may not be the one of this round of a loop
+        self.clock = 0
+        self.floor = 0
+        self.attribute_floor = 0
+        # defaults of options decide branches: a model is built as nobody asked for anything else
+        self.assuming = False
+        # how many of the silences are those of a model that is only supposed to be the one that is called
+        self.supposing = 0
+        # how the last block that did not reach its end was left: return, raise, break, continue
+        self.way = ""
+        # names where rounds of the unrolled loop in progress were left under a condition
+        self.leaves: list[tuple[str, dict[str, Value]]] | None = None
         # what is left for this entry, within what is left for the file
         self.budget = max(0, min(MAX_STATEMENTS, program.left()))
         self.granted = self.budget
@@ -75,8 +107,21 @@ class Run:
         self.budget -= 1
         if self.budget < 0:
             self.trace.incomplete = True
+            self.program.caps["statements"] += 1
             return False
         return True
+
+    def touch(self, holder: Value, name: str = "") -> None:
+        """The object (or one attribute of it) is about to be changed: a branch must be able to undo that."""
+        if self.journal is not None and (id(holder), name) not in self.journal:
+            from trainlint.analysis.branches import current
+
+            self.journal[id(holder), name] = (holder, name, current(holder, name))
+
+    def tick(self) -> int:
+        """The time of birth of a new list, dict or object."""
+        self.clock += 1
+        return self.clock
 
     def event(
         self,
@@ -108,8 +153,27 @@ class Run:
         )
 
     def fact(self, fact: object) -> None:
-        if not self.muted:
+        # what an image meets in a model that is only supposed is worth a finding, as a likely one
+        if not self.muted or (self.muted == self.supposing and isinstance(fact, ImageUse)):
             self.facts.append(fact)
+
+    def violated(self, fact: Violation) -> None:
+        """Report a violated requirement, unless the code around it catches or expects the error (`pytest.raises`).
+
+        Under an undecided condition on the object or on a parameter (`if self.shortcut:`) nothing is proved: with the
+        sizes that are violated the branch may never be taken.
+        """
+        if not self.expecting and not any(guards(cond.test, self.active) for _, cond in self.conds):
+            self.fact(fact)
+
+    @contextmanager
+    def expected(self, errors: bool) -> Iterator[None]:
+        """Inside, a violated requirement is not reported where `errors` are caught or expected."""
+        self.expecting += errors
+        try:
+            yield
+        finally:
+            self.expecting -= errors
 
     @contextmanager
     def under(self, cond: Cond | None) -> Iterator[None]:
@@ -125,6 +189,17 @@ class Run:
             self.conds = saved
 
     @contextmanager
+    def supposed(self) -> Iterator[None]:
+        """Inside, nothing is reported but the uses of images, whose values the caller marks as likely."""
+        self.muted += 1
+        self.supposing += 1
+        try:
+            yield
+        finally:
+            self.muted -= 1
+            self.supposing -= 1
+
+    @contextmanager
     def silent(self) -> Iterator[None]:
         """Inside, nothing is reported."""
         self.muted += 1
@@ -132,6 +207,26 @@ class Run:
             yield
         finally:
             self.muted -= 1
+
+
+def guards(test: ir.Expr, active: list[ir.FunctionDef | ir.Lambda]) -> bool:
+    """Does the test ask an attribute of `self`, or a parameter of a method in progress?"""
+    methods = [f for f in active if isinstance(f, ir.FunctionDef) and f.params and f.params[0].name == "self"]
+    parameters = {param.name for method in methods for param in method.params[1:]}
+    stack: list[object] = [test]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, ir.Attr) and isinstance(node.value, ir.Name) and node.value.id == "self":
+            return True
+        if isinstance(node, ir.Name) and node.id in parameters:
+            return True
+        for part in ("left", "right", "operand", "func", "value"):
+            child = getattr(node, part, None)
+            if isinstance(child, ir.Expr):
+                stack.append(child)
+        stack += getattr(node, "comparators", None) or ()
+        stack += getattr(node, "args", None) or ()
+    return False
 
 
 def step(file: File, node: ir.Expr | ir.Stmt, text: str, before: Value | None = None) -> Step:

@@ -7,11 +7,14 @@ from collections.abc import Callable
 from typing import Any
 
 from trainlint.analysis import dims, registry
+from trainlint.analysis.devices import report_mixed
 from trainlint.analysis.run import Run
 from trainlint.analysis.scope import Scope
 from trainlint.analysis.values import (
     Array,
+    Class,
     Const,
+    Ext,
     Mapping,
     OneOf,
     Place,
@@ -123,10 +126,18 @@ def size_arithmetic(op: str, left: Value, right: Value) -> Value:
     return result
 
 
+def array_function(run: Run, scope: Scope, table: str, op: str, values: list[Value], expr: ir.Expr) -> Value:
+    """A sign or a comparison of arrays."""
+    handler = registry.FUNCTIONS.get(table)
+    call = registry.OpCall(run, scope, expr, op, values, {})
+    return (handler(call) if handler is not None else None) or Unknown()
+
+
 def array_operator(run: Run, scope: Scope, op: str, left: Value, right: Value, expr: ir.BinOp | ir.AugAssign) -> Value:
     handler = registry.FUNCTIONS.get("operator")
     if handler is None:
         return Unknown()
+    report_mixed(run, scope, expr, op, [left, right])
     call = registry.OpCall(run, scope, expr, op, [left, right], {})  # type: ignore[arg-type]
     return handler(call) or Unknown()
 
@@ -162,7 +173,7 @@ def unary(run: Run, scope: Scope, op: str, value: Value, expr: ir.UnaryOp) -> Va
             if op == "~" and isinstance(value.value, int):
                 return Const(~value.value, value.origin, value.default)
     if isinstance(value, Array) and op in "-+~":
-        return value.but(range=None) if op != "+" else value
+        return array_function(run, scope, "unary", op, [value], expr)
     if isinstance(value, Sym) and op == "-":
         return dims.sub(Const(0), value)
     if isinstance(value, OneOf):
@@ -170,18 +181,24 @@ def unary(run: Run, scope: Scope, op: str, value: Value, expr: ir.UnaryOp) -> Va
     return Unknown()
 
 
-def compare(left: Value, ops: tuple[str, ...], rights: list[Value]) -> Value:
-    """A comparison: a constant where it is proved (defaults stay defaults), else Unknown."""
+def compare(run: Run, scope: Scope, left: Value, ops: tuple[str, ...], rights: list[Value], expr: ir.Expr) -> Value:
+    """A comparison: a constant where it is proved (defaults stay defaults), an array of truths, else Unknown."""
     if len(ops) != 1:
         return Unknown()
     op, right = ops[0], rights[0]
+    if (isinstance(left, Array) or isinstance(right, Array)) and op in _COMPARE:
+        return array_function(run, scope, "compare", op, [left, right], expr)
     if op in ("is", "is not"):
         if isinstance(left, Const) and isinstance(right, Const) and (is_none(left) or is_none(right)):
             same = left.value is right.value
             return Const(same == (op == "is"), None, left.default or right.default)
         if is_none(right) and not isinstance(left, (Unknown, OneOf, Const)):
             return Const(op == "is not")
+        if isinstance(left, (Ext, Class)) and isinstance(right, (Ext, Class)):
+            return Const((left is right) == (op == "is"))
         return Unknown()
+    if op in ("==", "!=") and isinstance(left, (Ext, Class)) and isinstance(right, (Ext, Class)):
+        return Const((left is right) == (op == "=="))
     if op in ("in", "not in"):
         return membership(op, left, right)
     if isinstance(left, Const) and isinstance(right, Const):

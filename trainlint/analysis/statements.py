@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from trainlint.analysis import calls
 from trainlint.analysis.attributes import bind
+from trainlint.analysis.branches import fork
 from trainlint.analysis.classes import assigned_targets, define_class
 from trainlint.analysis.conditions import condition, refine
+from trainlint.analysis.errors import catches_errors, expects_error
 from trainlint.analysis.expressions import evaluate
 from trainlint.analysis.facts import Loop
-from trainlint.analysis.iteration import bind_target, iterate
+from trainlint.analysis.iteration import bind_target, elements, iterate
+from trainlint.analysis.methods import extend
 from trainlint.analysis.run import Run
 from trainlint.analysis.scalars import binary
 from trainlint.analysis.scope import Scope, merge
+from trainlint.analysis.unrolling import MAX_UNROLLED, unrollable
 from trainlint.analysis.values import (
     Array,
     Class,
@@ -25,11 +30,10 @@ from trainlint.analysis.values import (
     Seq,
     Unknown,
     Value,
+    assumed_truth,
     truth,
 )
 from trainlint.syntax import ir
-
-MAX_UNROLLED = 32
 
 
 def execute_block(run: Run, scope: Scope, block: list[ir.Stmt]) -> bool:
@@ -50,7 +54,10 @@ def execute_block(run: Run, scope: Scope, block: list[ir.Stmt]) -> bool:
 def _expr(run: Run, scope: Scope, stmt: ir.ExprStmt) -> bool:
     value = stmt.value
     evaluate(run, scope, value)
-    return isinstance(value, ir.Call) and _never_returns(value)
+    if isinstance(value, ir.Call) and _never_returns(value):
+        run.way = "raise"
+        return True
+    return False
 
 
 def _never_returns(call: ir.Call) -> bool:
@@ -94,7 +101,11 @@ def _ann_assign(run: Run, scope: Scope, stmt: ir.AnnAssign) -> bool:
 def _aug_assign(run: Run, scope: Scope, stmt: ir.AugAssign) -> bool:
     before = evaluate(run, scope, stmt.target)
     value = evaluate(run, scope, stmt.value)
-    after = binary(run, scope, stmt.op, before, value, stmt)
+    if stmt.op == "+" and isinstance(before, Seq) and before.kind == "list":
+        extend(run, before, value)
+        after: Value = before
+    else:
+        after = binary(run, scope, stmt.op, before, value, stmt)
     if stmt.op == "+":
         name = stmt.target.id if isinstance(stmt.target, ir.Name) else getattr(stmt.target, "name", "")
         run.event("accumulate", stmt, scope, before, value, (after,), name=name)
@@ -106,6 +117,7 @@ def _return(run: Run, scope: Scope, stmt: ir.Return) -> bool:
     value = evaluate(run, scope, stmt.value)
     if run.frames:
         run.frames[-1].returns.append(value)
+    run.way = "return"
     return True
 
 
@@ -113,6 +125,7 @@ def _raise(run: Run, scope: Scope, stmt: ir.Raise) -> bool:
     if stmt.exc is not None:
         with run.silent():
             evaluate(run, scope, stmt.exc)
+    run.way = "raise"
     return True
 
 
@@ -151,7 +164,13 @@ def _scope(run: Run, scope: Scope, stmt: ir.Scope) -> bool:
     return False
 
 
-def _stop(run: Run, scope: Scope, stmt: ir.Stmt) -> bool:
+def _break(run: Run, scope: Scope, stmt: ir.Break) -> bool:
+    run.way = "break"
+    return True
+
+
+def _continue(run: Run, scope: Scope, stmt: ir.Continue) -> bool:
+    run.way = "continue"
     return True
 
 
@@ -180,55 +199,133 @@ def _if(run: Run, scope: Scope, stmt: ir.If) -> bool:
     decided = truth(test)
     if decided is not None:
         return execute_block(run, scope, stmt.body if decided else stmt.orelse)
+    chosen = assumed_truth(test) if run.assuming else None
     before = scope.names
-    outcomes = []
-    for holds, block in ((True, stmt.body), (False, stmt.orelse)):
+    after: list[dict[str, Value]] = []
+
+    def arm(holds: bool, block: list[ir.Stmt]) -> bool:
         scope.names = dict(before)
-        cond = condition(run, scope, stmt.test, holds)
-        with run.under(cond):
+        with run.under(condition(run, scope, stmt.test, holds)):
             refine(run, scope, stmt.test, holds)
-            stopped = execute_block(run, scope, block)
-        outcomes.append((stopped, scope.names))
-    (then_stops, then_names), (else_stops, else_names) = outcomes
-    if then_stops and else_stops:
+            stops = execute_block(run, scope, block)
+        if stops and chosen is None and run.leaves is not None and run.way in ("break", "continue"):
+            run.leaves.append((run.way, scope.names))
+        after.append(scope.names)
+        return stops
+
+    stops = fork(run, lambda: arm(True, stmt.body), lambda: arm(False, stmt.orelse), chosen)
+    if chosen is not None:
+        scope.names = after[0 if chosen else 1]
+        return stops[0 if chosen else 1]
+    if all(stops):
         scope.names = before
         return True
-    if then_stops or else_stops:
+    if any(stops):
         # what follows in this block runs only where the other branch was taken
-        scope.names = else_names if then_stops else then_names
-        cond = condition(run, scope, stmt.test, not then_stops)
-        if cond is not None:
-            run.conds = (*run.conds, (len(run.loops), cond))
+        scope.names = after[1 if stops[0] else 0]
+        run.conds = (*run.conds, (len(run.loops), condition(run, scope, stmt.test, not stops[0])))
         return False
-    scope.names = merge(before, then_names, else_names)
+    scope.names = merge(before, *after)
     return False
 
 
 def _for(run: Run, scope: Scope, stmt: ir.For) -> bool:
     over = evaluate(run, scope, stmt.iter)
-    if isinstance(over, Seq) and over.items and _callable_items(over.items) and run.program.self_updating(stmt):
-        return _unrolled(run, scope, stmt, over.items)
+    known = elements(over)
+    if known is not None and len(known) <= MAX_UNROLLED:
+        layers = bool(known) and _callable_items(known) and run.program.self_updating(stmt)
+        if layers or unrollable(run, stmt):
+            return _unrolled(run, scope, stmt, known)
     item = iterate(run, scope, over, stmt.iter)
     return _loop(run, scope, stmt, over, lambda: bind_target(run, scope, stmt.target, item))
 
 
 def _callable_items(items: list[Value]) -> bool:
     """Layers, transforms, functions: a pipeline that is applied step by step."""
-    return len(items) <= MAX_UNROLLED and all(isinstance(v, (Func, Class, Instance, Obj)) for v in items)
+    return all(isinstance(v, (Func, Class, Instance, Obj)) for v in items)
 
 
 def _unrolled(run: Run, scope: Scope, stmt: ir.For, items: list[Value]) -> bool:
-    """A loop over a known pipeline runs once for each of its steps, since every step sees what the last one made."""
-    for item in items:
+    """A loop over a known short sequence runs once for each of its elements: a round sees what the last one made."""
+    saved, run.leaves = run.leaves, []
+    ended: list[dict[str, Value]] = []
+    completed, stopped = _rounds(run, scope, stmt, items, ended)
+    run.leaves = saved
+    if completed and stmt.orelse:
+        stopped = execute_block(run, scope, stmt.orelse)
+    for names in ended:
+        scope.names = merge(scope.names, scope.names, names)
+    return stopped
+
+
+def _rounds(
+    run: Run, scope: Scope, stmt: ir.For, items: list[Value], ended: list[dict[str, Value]]
+) -> tuple[bool, bool]:
+    """The rounds of an unrolled loop: did all of them run, and is what comes after the loop never reached?"""
+    for index, item in enumerate(items):
+        breaks = len(ended)
         bind_target(run, scope, stmt.target, item)
-        if execute_block(run, scope, stmt.body):
-            break
-    return False
+        going, stopped = _round(run, scope, stmt.body, ended)
+        if not going:
+            return False, stopped
+        if len(ended) > breaks:
+            # a `break` under an undecided condition: what the other rounds change may also stay as it is
+            rest: list[tuple[bool, bool]] = []
+
+            def others(start: int = index + 1, found: list[tuple[bool, bool]] = rest) -> bool:
+                found.append(_rounds(run, scope, stmt, items[start:], ended))
+                return False
+
+            fork(run, others, lambda: False)
+            return rest[0]
+    return True, False
+
+
+def _round(run: Run, scope: Scope, body: list[ir.Stmt], ended: list[dict[str, Value]]) -> tuple[bool, bool]:
+    """One round of an unrolled loop: does another follow, and is what comes after the loop never reached?"""
+    assert run.leaves is not None
+    run.leaves.clear()
+    stops = execute_block(run, scope, body)
+    way = run.way if stops else ""
+    leaves = list(run.leaves)
+    ended += [names for how, names in leaves if how == "break"]
+    again = [names for how, names in leaves if how == "continue"]
+    if way in ("return", "raise") and again:
+        scope.names, way = again.pop(), ""
+    for names in again:
+        scope.names = merge(scope.names, scope.names, names)
+    if way in ("return", "raise"):
+        if ended:
+            scope.names = ended.pop()
+            return False, False
+        return False, True
+    return way != "break" and run.budget >= 0, False
 
 
 def _while(run: Run, scope: Scope, stmt: ir.While) -> bool:
-    evaluate(run, scope, stmt.test)
+    test = evaluate(run, scope, stmt.test)
+    if not isinstance(stmt.test, ir.Const) and unrollable(run, stmt):
+        saved, run.leaves = run.leaves, []
+        ended: list[dict[str, Value]] = []
+        rounds, going, stopped = 0, True, False
+        while going and rounds < MAX_UNROLLED and _holds(run, test):
+            rounds += 1
+            going, stopped = _round(run, scope, stmt.body, ended)
+            test = evaluate(run, scope, stmt.test) if going else test
+        run.leaves = saved
+        for names in ended:
+            scope.names = merge(scope.names, scope.names, names)
+        if not going or (rounds < MAX_UNROLLED and _fails(run, test)):
+            return stopped
     return _loop(run, scope, stmt, None, lambda: None)
+
+
+def _holds(run: Run, test: Value) -> bool:
+    return (assumed_truth(test) if run.assuming else truth(test)) is True
+
+
+def _fails(run: Run, test: Value) -> bool:
+    return (assumed_truth(test) if run.assuming else truth(test)) is False
 
 
 def _loop(run: Run, scope: Scope, stmt: ir.For | ir.While, over: Value | None, start: Callable[[], None]) -> bool:
@@ -237,12 +334,14 @@ def _loop(run: Run, scope: Scope, stmt: ir.For | ir.While, over: Value | None, s
         run.trace.loops.append(loop)
     before = dict(scope.names)
     widen(run, scope, stmt)
-    saved_loops, saved_grad = run.loops, run.grad
+    saved_loops, saved_grad, saved_floor, saved_leaves = run.loops, run.grad, run.floor, run.leaves
     run.loops = (*saved_loops, loop)
+    run.floor, run.leaves = run.tick(), None
     start()
     execute_block(run, scope, stmt.body)
     run.loops = saved_loops
     run.grad = saved_grad
+    run.floor, run.leaves = saved_floor, saved_leaves
     scope.names = merge(before, scope.names, before) if before else scope.names
     if stmt.orelse:
         execute_block(run, scope, stmt.orelse)
@@ -296,7 +395,8 @@ def _with(run: Run, scope: Scope, stmt: ir.With) -> bool:
         entered = enter(run, scope, value, item, leaving)
         if target is not None:
             bind_target(run, scope, target, entered)
-    stopped = execute_block(run, scope, stmt.body)
+    with run.expected(any(expects_error(item) for item, _ in stmt.items)):
+        stopped = execute_block(run, scope, stmt.body)
     for instance, leave in reversed(leaving):
         calls.call_function(run, scope, bind(leave, instance), [Const(None)] * 3, {}, stmt.items[0][0])
     run.grad = saved_grad
@@ -338,7 +438,8 @@ def evaluate_quietly(run: Run, scope: Scope, node: ir.Expr) -> Value:
 
 def _try(run: Run, scope: Scope, stmt: ir.Try) -> bool:
     before = dict(scope.names)
-    stopped = execute_block(run, scope, stmt.body)
+    with run.expected(any(map(catches_errors, stmt.handlers))):
+        stopped = execute_block(run, scope, stmt.body)
     if not stopped and stmt.orelse:
         stopped = execute_block(run, scope, stmt.orelse)
     after = scope.names
@@ -349,7 +450,7 @@ def _try(run: Run, scope: Scope, stmt: ir.Try) -> bool:
             scope.names[handler.name] = Unknown(handler.name)
         cond = condition(run, scope, handler.type, True) if handler.type is not None else None
         with run.under(cond):
-            handler_stops = execute_block(run, scope, handler.body)
+            handler_stops, _ = fork(run, partial(execute_block, run, scope, handler.body), lambda: False)
         if not handler_stops:
             after = scope.names if all_stop else merge(before, after, scope.names)
         all_stop = all_stop and handler_stops
@@ -369,7 +470,7 @@ def _match(run: Run, scope: Scope, stmt: ir.Match) -> bool:
             scope.names[name] = subject if len(case.binds) == 1 and case.pattern is None else Unknown(name)
         cond = condition(run, scope, stmt.subject, True)
         with run.under(cond):
-            stopped = execute_block(run, scope, case.body)
+            stopped, _ = fork(run, partial(execute_block, run, scope, case.body), lambda: False)
         if not stopped:
             after = scope.names if after is None else merge(before, after, scope.names)
     scope.names = before if after is None else merge(before, after, before)
@@ -412,8 +513,8 @@ _TABLE: dict[type, Callable[[Run, Scope, Any], bool]] = {
     ir.Import: _import,
     ir.ImportFrom: _import_from,
     ir.Scope: _scope,
-    ir.Break: _stop,
-    ir.Continue: _stop,
+    ir.Break: _break,
+    ir.Continue: _continue,
     ir.FunctionDef: _function,
     ir.ClassDef: _class,
     ir.If: _if,

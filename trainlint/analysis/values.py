@@ -41,11 +41,16 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of a value's origin: `text` says what happened at `place`."""
+    """One step of a value's origin: `text` says what happened at `place`.
+
+    `sets` holds the words for what the step decided about an image: `image` (it was read or made here), `layout`,
+    `colour`, `channels`, `range`.
+    """
 
     place: Place
     text: str
     before: Step | None = None
+    sets: str = ""
 
     def __iter__(self) -> Iterator[Step]:
         step: Step | None = self
@@ -194,7 +199,7 @@ class Sym(Value):
 class Seq(Value):
     """A tuple, list or set. `items` is None where the length is not known; `elem` then describes every element."""
 
-    __slots__ = ("elem", "items", "kind")
+    __slots__ = ("born", "elem", "items", "kind")
 
     def __init__(
         self, kind: str, items: list[Value] | None, elem: Value | None = None, origin: Step | None = None
@@ -202,6 +207,8 @@ class Seq(Value):
         self.kind = kind
         self.items = items
         self.elem = elem
+        # when the program made it (0: not by a display); see `Run.floor`
+        self.born = 0
         self.origin = origin
 
     def __repr__(self) -> str:
@@ -213,12 +220,13 @@ class Seq(Value):
 class Mapping(Value):
     """A dict with known keys; `open` where other keys may exist: `rest` covers what was stored under them."""
 
-    __slots__ = ("items", "open", "rest")
+    __slots__ = ("born", "items", "open", "rest")
 
     def __init__(self, items: dict[Any, Value], open: bool = False, origin: Step | None = None) -> None:
         self.items = items
         self.open = open
         self.rest: Value | None = None
+        self.born = 0
         self.origin = origin
 
     def __repr__(self) -> str:
@@ -297,6 +305,18 @@ class Class(Value):
                 yield top
                 stack[:0] = top.bases
 
+    def order(self) -> list[Class]:
+        """The workspace classes in the order Python looks into them (a shared base after all that extend it)."""
+        found = list(self.ancestry())
+        result: list[Class] = []
+        waiting = list(found)
+        while waiting:
+            # the first that no other one waiting extends
+            head = next((c for c in waiting if not any(c in list(o.ancestry())[1:] for o in waiting)), waiting[0])
+            waiting.remove(head)
+            result.append(head)
+        return result
+
     def external_bases(self) -> Iterator[Value]:
         """The bases that are not workspace classes (an Ext, or Unknown where it could not be resolved)."""
         for cls in self.ancestry():
@@ -318,7 +338,7 @@ class Class(Value):
         return not any(isinstance(base, Unknown) for base in self.external_bases())
 
     def find(self, name: str) -> Value | None:
-        for cls in self.ancestry():
+        for cls in self.ancestry() if len(self.bases) < 2 else self.order():
             if name in cls.members:
                 return cls.members[name]
         return None
@@ -353,7 +373,7 @@ class Obj(Value):
     `scheduler`, `loss`, `module`, `scaler`, `dataset`, `transform`, `parser`, …).
     """
 
-    __slots__ = ("args", "attrs", "conds", "file", "kind", "kwargs", "name", "node")
+    __slots__ = ("args", "attrs", "born", "file", "kind", "kwargs", "name", "node")
 
     def __init__(
         self,
@@ -373,7 +393,8 @@ class Obj(Value):
         self.attrs: dict[str, Value] = {}
         self.origin = origin
         self.file = file
-        self.conds: int = 0
+        # when the program made it; see `Run.attribute_floor`
+        self.born = 0
 
     def arg(self, index: int, name: str) -> Value | None:
         """The constructor argument by position or keyword, None where it was not given."""
@@ -402,11 +423,12 @@ class Array(Value):
     through `but(shape=…)`, which drops what no longer holds.
 
     `layout` names the axes in order (`HWC`, `NCHW`, `THWC`), aligned with `shape`; `channels` is the size of its `C`
-    where that is a known integer; `colour` is RGB, BGR, GRAY, RGBA, BGRA, HSV, …; `range` is `255` (0–255), `unit`
+    where that is a known integer; `colour` is RGB, BGR, GRAY, RGBA, BGRA, HSV, …, or `RGB?`
+    where the image is RGB if it has colours at all; `range` is `255` (0–255), `unit`
     (0–1), `norm` (normalised, `stats` says with which mean and std), `prob` (softmax), `logprob`, `sigmoid`, `index`
-    (argmax), `logits` (affine output of a layer); `dtype` is torch's or NumPy's name without the prefix (`float32`,
-    `int64`, `bool`); `grad` says whether an autograd graph hangs on it (None: not known); `device` is `cpu`, `cuda`, …
-    or `given` where it is set but not a constant.
+    (argmax), `label` (class numbers of a data set: 0 up to `classes`), `logits` (affine output of a layer); `dtype` is
+    torch's or NumPy's name without the prefix (`float32`, `int64`, `bool`); `grad` says whether an autograd graph hangs
+    on it (None: not known); `device` is `cpu`, `cuda`, … or `given` where it is set but not a constant.
     """
 
     lib: str = "torch"
@@ -425,12 +447,17 @@ class Array(Value):
     tail: tuple[Value, ...] | None = None
     # mean and std that a normalisation used, for messages and double normalisation
     stats: tuple[tuple[float, ...], tuple[float, ...]] | None = None
+    # labels (range `label`) are the integers below this number
+    classes: Value | None = None
+
+    # the symbols that stand for sizes that are not known, once they were asked for; they are this object's own
+    axes: dict[int, Value] | None = None
 
     def but(self, **changes: Any) -> Array:
         """A copy with the given fields changed. A new `shape` (None too) drops the old tail unless one is given."""
         if "shape" in changes:
             changes.setdefault("tail", None)
-        return replace(self, **changes)
+        return replace(self, **{"axes": None, **changes})
 
     @property
     def rank(self) -> int | None:
@@ -474,6 +501,11 @@ def number(value: Value | None) -> float | int | None:
 
 def is_none(value: Value | None) -> bool:
     return isinstance(value, Const) and value.value is None
+
+
+def assumed_truth(value: Value | None) -> bool | None:
+    """Truth where defaults are taken as they are: None only where the value is not known."""
+    return bool(value.value) if isinstance(value, Const) else truth(value)
 
 
 def truth(value: Value | None) -> bool | None:
@@ -559,6 +591,7 @@ def join_arrays(a: Array, b: Array) -> Array:
         origin=a.origin,
         tail=tail,
         stats=both("stats"),
+        classes=a.classes if a.classes is b.classes else None,
     )
 
 

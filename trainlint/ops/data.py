@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import math
+
+from trainlint.analysis import dims
 from trainlint.analysis.attributes import bind
 from trainlint.analysis.calls import call_function
 from trainlint.analysis.facts import DataLoader
@@ -12,16 +16,18 @@ from trainlint.analysis.values import (
     Const,
     Func,
     Instance,
-    Mapping,
     Obj,
-    OneOf,
     Seq,
     Sym,
     Unknown,
     Value,
     is_none,
+    join,
+    known,
+    number,
 )
-from trainlint.ops.layout import added
+from trainlint.ops.collate import batch_axis, by_program, collated
+from trainlint.ops.datasets import dataset_item, dataset_length
 from trainlint.syntax import ir
 
 kind("loader", "torch.utils.data.DataLoader", "torch_geometric.loader.DataLoader", "torch_geometric.data.DataLoader")
@@ -63,28 +69,62 @@ def built(call: OpCall) -> Value | None:
 def length_of(call: OpCall, dataset: Value) -> Value | None:
     """The number of samples of a dataset, None where it is not known."""
     if isinstance(dataset, Obj):
-        if dataset.name == "torch.utils.data.TensorDataset":
-            first = dataset.args[0] if dataset.args else None
-            if isinstance(first, Array) and first.shape:
-                return first.shape[0]
-            return None
         if dataset.kind == "loader":
-            return Sym("len(loader)")
-        if dataset.kind == "dataset" and dataset.name.startswith("torchvision."):
-            from trainlint.ops.torchvision import dataset_length
-
-            return dataset_length(dataset)
+            return loader_length(call, dataset)
+        if dataset.kind == "names":
+            return dataset.attrs.get("[length]")
         if dataset.kind == "subset":
             return dataset.arg(0, "length")
+        if dataset.kind == "dataset":
+            return length_of_dataset(call, dataset)
     if isinstance(dataset, Instance):
         member = dataset.cls.find("__len__")
         if isinstance(member, Func):
             with call.run.silent():
                 value = call_function(call.run, call.scope, bind(member, dataset), [], {}, call.node)
-            return value if isinstance(value, Const) and isinstance(value.value, int) else None
+            return value if isinstance(value, Sym) or isinstance(known(value), int) else None
     if isinstance(dataset, Seq) and dataset.items is not None:
         return Const(len(dataset.items))
     return None
+
+
+def length_of_dataset(call: OpCall, dataset: Obj) -> Value | None:
+    """Lengths of the data sets of torch and torchvision."""
+    if dataset.name.startswith("torchvision."):
+        return dataset_length(dataset)
+    first = dataset.args[0] if dataset.args else None
+    if dataset.name == "torch.utils.data.TensorDataset":
+        return first.shape[0] if isinstance(first, Array) and first.shape else None
+    if dataset.name == "torch.utils.data.Subset":
+        indices = dataset.arg(1, "indices")
+        return length_of(call, indices) if indices is not None else None
+    if dataset.name == "torch.utils.data.ConcatDataset" and isinstance(first, Seq) and first.items:
+        total: Value = Const(0)
+        for part in first.items:
+            total = dims.add(total, length_of(call, part))
+        return None if isinstance(total, Unknown) else total
+    return None
+
+
+def loader_length(call: OpCall, loader: Obj) -> Value:
+    """The number of batches: length / batch, rounded up, or down where the last one is dropped."""
+    dataset, batch = loader.arg(0, "dataset"), loader.arg(1, "batch_size")
+    length = length_of(call, dataset) if dataset is not None else None
+    size = Const(1) if batch is None else batch
+    plain = not loader.spilled and "batch_sampler" not in loader.kwargs and absent(loader.arg(3, "sampler"))
+    count, whole = number(length), number(size)
+    if plain and isinstance(count, int) and isinstance(whole, int) and whole > 0:
+        dropped = known(loader.arg(8, "drop_last"))
+        default = size.default if isinstance(size, Const) else None
+        if dropped is True:
+            return Const(count // whole, default=default)
+        if absent(loader.arg(8, "drop_last")) or dropped is False:
+            return Const(-(-count // whole), default=default)
+    return dims.symbol("len(loader)", key=("length", id(loader)), low=0)
+
+
+def absent(value: Value | None) -> bool:
+    return value is None or is_none(value)
 
 
 @op("torch.utils.data.random_split")
@@ -93,13 +133,28 @@ def random_split(call: OpCall) -> Value | None:
     dataset, lengths = call.arg(0, "dataset"), call.arg(1, "lengths")
     if not isinstance(lengths, Seq) or lengths.items is None or dataset is None:
         return None
+    numbers = [number(length) for length in lengths.items]
+    sizes: list[Value] = list(lengths.items)
+    if any(isinstance(n, float) for n in numbers):
+        sizes = fractions(length_of(call, dataset), numbers)
     parts: list[Value] = []
-    for length in lengths.items:
-        whole = isinstance(length, Const) and isinstance(length.value, int)
+    for length in sizes:
+        whole = isinstance(length, Sym) or isinstance(number(length), int)
         part = Obj("torch.utils.data.Subset", "subset", call.node, [length if whole else Unknown("length")])
         part.attrs["dataset"] = dataset
         parts.append(part)
     return Seq("list", parts)
+
+
+def fractions(total: Value | None, shares: list[float | int | None]) -> list[Value]:
+    """Shares of a known length: each rounded down, what is left over goes one by one to the first parts."""
+    length = number(total)
+    if not isinstance(length, int) or None in shares:
+        return [Unknown("length") for _ in shares]
+    counts = [math.floor(length * share) for share in shares if share is not None]
+    for index in range(length - sum(counts)):
+        counts[index % len(counts)] += 1
+    return [Const(count) for count in counts]
 
 
 @method("loader", "__iter__")
@@ -113,9 +168,16 @@ def batches(call: OpCall) -> Value | None:
         return known
     dataset = obj.arg(0, "dataset")
     collate = obj.arg(7, "collate_fn")
-    if dataset is None or (collate is not None and not is_none(collate)) or obj.spilled:
+    if dataset is None or obj.spilled:
         return Unknown("a batch")
-    batch = collated(call, item_of(call, dataset))
+    sample = item_of(call, dataset)
+    if collate is not None and not is_none(collate):
+        batch = by_program(call, collate, sample)
+    elif is_none(obj.arg(1, "batch_size")):
+        # no batching: the samples themselves
+        batch = sample
+    else:
+        batch = collated(call, sample, batch_axis(obj, length_of(call, dataset)))
     # made once a loader: the same batch object in every loop over it
     obj.attrs["batch"] = batch
     return batch
@@ -149,6 +211,9 @@ def item_of(call: OpCall, dataset: Value) -> Value:
         member = dataset.cls.find("__getitem__")
         if isinstance(member, Func):
             return call_function(call.run, call.scope, bind(member, dataset), [Unknown("index")], {}, call.node)
+        stream = dataset.cls.find("__iter__")
+        if isinstance(stream, Func):
+            return iterate(call.run, call.scope, dataset, call.node)
         return Unknown("a sample")
     if isinstance(dataset, Obj):
         if dataset.kind == "subset":
@@ -158,9 +223,12 @@ def item_of(call: OpCall, dataset: Value) -> Value:
             return item_of(call, inner) if inner is not None else Unknown("a sample")
         if dataset.name == "torch.utils.data.TensorDataset":
             return Seq("tuple", [iterate(call.run, call.scope, a, call.node) for a in dataset.args])
+        if dataset.name == "torch.utils.data.ConcatDataset":
+            first = dataset.arg(0, "datasets")
+            parts = first.items if isinstance(first, Seq) and first.items else []
+            samples = [item_of(call, part) for part in parts]
+            return functools.reduce(join, samples) if samples else Unknown("a sample")
         if dataset.name.startswith("torchvision."):
-            from trainlint.ops.torchvision import dataset_item
-
             return dataset_item(call, dataset)
     if isinstance(dataset, Seq):
         return iterate(call.run, call.scope, dataset, call.node)
@@ -175,20 +243,3 @@ def sample(call: OpCall) -> Value | None:
 @method("subset", "__getitem__", "__iter__")
 def subset_sample(call: OpCall) -> Value | None:
     return item_of(call, call.receiver) if call.receiver is not None else None
-
-
-def collated(call: OpCall, sample: Value) -> Value:
-    """`default_collate`: arrays and numbers are stacked, tuples and dicts item by item."""
-    if isinstance(sample, Array):
-        if sample.lib == "pil":
-            return Unknown("a batch")
-        return added(call, sample).but(lib="torch", grad=False)
-    if isinstance(sample, Seq) and sample.items is not None:
-        return Seq("list", [collated(call, item) for item in sample.items])
-    if isinstance(sample, Mapping):
-        return Mapping({key: collated(call, value) for key, value in sample.items.items()}, sample.open)
-    if isinstance(sample, Const) and isinstance(sample.value, (int, float)):
-        return Array(grad=False)
-    if isinstance(sample, OneOf):
-        return Unknown("a batch")
-    return Unknown(sample.name if isinstance(sample, Unknown) else "a batch")

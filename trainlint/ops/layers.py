@@ -1,18 +1,53 @@
-"""`torch.nn` layers and containers: what calling them does to the tags of a tensor."""
+"""`torch.nn` layers: what they have in common, and what calling one without an entry of its own gives."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from trainlint.analysis.calls import call as invoke
 from trainlint.analysis.facts import ImageUse
-from trainlint.analysis.registry import OpCall, called, kind, method, op
-from trainlint.analysis.values import Array, Const, Mapping, Obj, Place, Seq, Unknown, Value
+from trainlint.analysis.registry import Op, OpCall, alias, called, kind, method
+from trainlint.analysis.values import Array, Const, Instance, Mapping, Obj, Place, Seq, Unknown, Value
+from trainlint.ops.arguments import FLOATS, INTEGERS, dtype_named, given, shape_of
 
 kind("module", "torch.nn.*", "torch.nn.modules.*", "torchvision.ops.*", "timm.layers.*", "timm.models.*")
 kind("module", "segmentation_models_pytorch.*", "torch_geometric.nn.*", "torchvision.models.*", "transformers.Auto*")
 kind("parameter", "torch.nn.Parameter", "torch.nn.parameter.Parameter")
 kind("init", "torch.nn.init.*")
+alias(
+    "torch.nn.",
+    *(
+        f"torch.nn.modules.{part}."
+        for part in (
+            "activation", "batchnorm", "channelshuffle", "container", "distance", "dropout", "flatten", "fold",
+            "instancenorm", "lazy", "normalization", "padding", "pixelshuffle", "pooling", "rnn", "sparse",
+            "transformer", "upsampling",
+        )
+    ),
+)  # fmt: skip
 
-CONVOLUTIONS = ("torch.nn.Conv2d", "torch.nn.LazyConv2d", "torch.nn.ConvTranspose2d")
+# the constructor of a layer: what it refuses
+CONSTRUCTORS: dict[str, Op] = {}
+# what `.double()` and its kin leave on a layer
+CAST = "[dtype]"
+
+
+def constructed(*names: str) -> Callable[[Op], Op]:
+    """Register what the constructor of layers requires of its arguments; the layer is `call.receiver`."""
+
+    def register(function: Op) -> Op:
+        for name in names:
+            CONSTRUCTORS[name] = function
+        return function
+
+    return register
+
+
+@method("module", "__init__")
+def construct(call: OpCall) -> Value | None:
+    handler = CONSTRUCTORS.get(call.name)
+    return handler(call) if handler is not None else None
 
 
 @called("module")
@@ -21,38 +56,17 @@ def any_module(call: OpCall) -> Value | None:
     inner = call.receiver.attrs.get("module") if isinstance(call.receiver, Obj) else None
     if inner is not None:
         # DataParallel and its kin: the wrapped model runs
-        with_inner = invoke(call.run, call.scope, inner, call.args, call.kwargs, call.node)
-        return with_inner
+        return invoke(call.run, call.scope, inner, call.args, call.kwargs, call.node)
     if isinstance(call.receiver, Obj):
-        image_model(call, call.receiver)
-    return Array(grad=call.run.grad, likely=likely(call), device=device_of(call))
+        from trainlint.ops import zoo  # which is built from layers
+
+        result = zoo.forward(call, call.receiver)
+        if result is not None:
+            return result
+    return nothing(call)
 
 
-def image_model(call: OpCall, model: Obj) -> None:
-    """A torchvision or timm model takes three channels first; with pretrained weights it means RGB."""
-    array = first_array(call)
-    if array is None or not model.name.startswith(("torchvision.models.", "timm.create_model", "timm.models.")):
-        return
-    short = model.name.rpartition(".")[2]
-    wants = {"layout": "CHW"}
-    first = {"conv1", "features", "stem", "patch_embed", "conv_stem", "Conv2d_1a_3x3"}
-    if not first & model.attrs.keys() and "in_chans" not in model.kwargs and not short.startswith("create"):
-        wants["channels"] = "3"
-    if pretrained(model):
-        wants["colour"] = "RGB"
-    sink = f"`{short}`" + (" with pretrained weights" if "colour" in wants else "")
-    use(call, array, sink, wants)
-
-
-def pretrained(model: Obj) -> bool:
-    """Does the model certainly come with weights?"""
-    for name in ("weights", "pretrained"):
-        value = model.kwargs.get(name)
-        if isinstance(value, Const) and not value.default:
-            return bool(value.value)
-        if value is not None:
-            return type(value).__name__ == "Ext"
-    return False
+# what every layer does
 
 
 def likely(call: OpCall) -> bool:
@@ -65,168 +79,15 @@ def device_of(call: OpCall) -> str | None:
 
 
 def first_array(call: OpCall) -> Array | None:
-    first = call.args[0] if call.args else None
+    """The tensor that the layer or function is applied to: its first argument, or `input=`."""
+    first = call.args[0] if call.args else call.kwargs.get("input")
     return first if isinstance(first, Array) else None
 
 
-@called(*CONVOLUTIONS)
-def convolution(call: OpCall) -> Value | None:
-    """A 2-D convolution means channels first; it gives feature maps in the same layout."""
-    array = first_array(call)
-    channels = call.receiver.arg(0, "in_channels") if isinstance(call.receiver, Obj) else None
-    if array is not None:
-        wants = {"layout": "CHW"}
-        if isinstance(channels, Const) and call.receiver is not None and not call.name.endswith("LazyConv2d"):
-            wants["channels"] = str(channels.value)
-        use(call, array, f"`{call.name.rpartition('.')[2]}`", wants)
-        out = call.receiver.arg(1, "out_channels") if isinstance(call.receiver, Obj) else None
-        count = out.value if isinstance(out, Const) and isinstance(out.value, int) else None
-        layout = array.layout if array.layout in ("NCHW", "CHW") else None
-        return Array(
-            layout=layout, channels=count, range="logits", grad=call.run.grad, likely=array.likely, via=here(call)
-        )
-    return Array(range="logits", grad=call.run.grad, via=here(call))
-
-
-@called("torch.nn.Conv3d")
-def convolution_3d(call: OpCall) -> Value | None:
-    array = first_array(call)
-    if array is not None and array.layout is not None:
-        use(call, array, "`Conv3d`", {"layout": "CTHW"})
-    return Array(range="logits", grad=call.run.grad, likely=likely(call), via=here(call))
-
-
-@called("torch.nn.BatchNorm2d", "torch.nn.InstanceNorm2d", "torch.nn.SyncBatchNorm")
-def norm(call: OpCall) -> Value | None:
-    array = first_array(call)
-    if array is not None:
-        use(call, array, f"`{call.name.rpartition('.')[2]}`", {"layout": "CHW"})
-        return array.but(grad=call.run.grad, range=None, colour=None)
-    return Array(grad=call.run.grad)
-
-
-@called("torch.nn.Linear", "torch.nn.LazyLinear", "torch.nn.Bilinear")
-def linear(call: OpCall) -> Value | None:
-    """An affine layer gives scores of any sign."""
-    return Array(range="logits", grad=call.run.grad, likely=likely(call), via=here(call), device=device_of(call))
-
-
-@called(
-    "torch.nn.Identity",
-    "torch.nn.Dropout",
-    "torch.nn.Dropout2d",
-    "torch.nn.Flatten",
-    "torch.nn.Unflatten",
-    "torch.nn.AlphaDropout",
-)
-def passing(call: OpCall) -> Value | None:
-    """Layers that keep what the values mean."""
-    array = first_array(call)
-    if array is None:
-        return None
-    if call.name in ("torch.nn.Flatten", "torch.nn.Unflatten"):
-        return array.but(layout=None, shape=None, channels=None)
-    return array
-
-
-@called("torch.nn.Softmax", "torch.nn.Softmax2d")
-def softmax(call: OpCall) -> Value | None:
-    return Array(range="prob", grad=call.run.grad, likely=likely(call), via=here(call))
-
-
-@called("torch.nn.LogSoftmax")
-def log_softmax(call: OpCall) -> Value | None:
-    return Array(range="logprob", grad=call.run.grad, likely=likely(call), via=here(call))
-
-
-@called("torch.nn.Sigmoid")
-def sigmoid(call: OpCall) -> Value | None:
-    return Array(range="sigmoid", grad=call.run.grad, likely=likely(call), via=here(call))
-
-
-@called("torch.nn.ReLU", "torch.nn.LeakyReLU", "torch.nn.GELU", "torch.nn.SiLU", "torch.nn.ELU", "torch.nn.Tanh")
-def activation(call: OpCall) -> Value | None:
-    array = first_array(call)
-    base = array if array is not None else Array()
-    return base.but(range=None, grad=call.run.grad, colour=None)
-
-
-@called("torch.nn.MaxPool2d", "torch.nn.AvgPool2d", "torch.nn.AdaptiveAvgPool2d", "torch.nn.AdaptiveMaxPool2d")
-def pooling(call: OpCall) -> Value | None:
-    array = first_array(call)
-    return array.but(range=None, grad=call.run.grad, shape=None) if array is not None else None
-
-
-@called("torch.nn.Sequential")
-def sequential(call: OpCall) -> Value | None:
-    """Runs its children in order; the result of the last is the result."""
-    obj = call.receiver
-    children = sequential_children(obj) if isinstance(obj, Obj) else None
-    if children is None or not call.args:
-        return Array(grad=call.run.grad)
-    value: Value = call.args[0]
-    for child in children:
-        node = call.node
-        with_child = invoke(call.run, call.scope, child, [value], {}, node)
-        value = with_child
-    return value
-
-
-def sequential_children(obj: Obj) -> list[Value] | None:
-    """The children of a Sequential, None where they are not all known."""
-    if obj.spilled or any(isinstance(v, Unknown) for v in obj.args):
-        return None
-    if len(obj.args) == 1 and isinstance(obj.args[0], Mapping):
-        mapping = obj.args[0]
-        return None if mapping.open else list(mapping.items.values())
-    if len(obj.args) == 1 and isinstance(obj.args[0], Seq):
-        return obj.args[0].items
-    extra = [v for k, v in obj.attrs.items() if k.isdigit() or k.startswith("added:")]
-    return [*obj.args, *extra] if not extra else None
-
-
-@method("module", "append", "insert", "extend")
-def append_module(call: OpCall) -> Value | None:
-    if isinstance(call.receiver, Obj):
-        call.receiver.kwargs["*"] = Unknown()
+def layer(call: OpCall) -> Obj:
+    """The layer that is called."""
+    assert isinstance(call.receiver, Obj)
     return call.receiver
-
-
-@method("module", "__getitem__", "__iter__")
-def child(call: OpCall) -> Value | None:
-    """An element of a ModuleList or Sequential."""
-    obj = call.receiver
-    if not isinstance(obj, Obj) or obj.name not in ("torch.nn.ModuleList", "torch.nn.Sequential"):
-        return None
-    items = obj.args
-    if obj.name == "torch.nn.ModuleList":
-        first = obj.arg(0, "modules")
-        items = first.items if isinstance(first, Seq) and first.items is not None else []
-    key = call.args[0] if call.args else None
-    if items and isinstance(key, Const) and isinstance(key.value, int) and -len(items) <= key.value < len(items):
-        return items[key.value]
-    return Unknown("a layer")
-
-
-@op("torch.nn.functional.softmax", "torch.softmax", "torch.nn.functional.gumbel_softmax")
-def f_softmax(call: OpCall) -> Value | None:
-    return tagged(call, "prob")
-
-
-@op("torch.nn.functional.log_softmax", "torch.log_softmax", "torch.nn.functional.logsigmoid")
-def f_log_softmax(call: OpCall) -> Value | None:
-    return tagged(call, "logprob")
-
-
-@op("torch.nn.functional.sigmoid", "torch.sigmoid", "torch.special.expit")
-def f_sigmoid(call: OpCall) -> Value | None:
-    return tagged(call, "sigmoid")
-
-
-def tagged(call: OpCall, range_: str) -> Array:
-    array = first_array(call)
-    grad = array.grad if array is not None else None
-    return Array(range=range_, grad=grad, likely=likely(call), via=here(call), origin=call.step(call.name))
 
 
 def here(call: OpCall) -> Place:
@@ -239,4 +100,121 @@ def here(call: OpCall) -> Place:
 
 def use(call: OpCall, array: Value, sink: str, wants: dict[str, str]) -> None:
     """Report that an image reaches something with expectations."""
-    call.run.fact(ImageUse(call.node, call.scope.file, array, sink, wants))
+    obj = call.receiver
+    maker = Place(obj.file, obj.node) if isinstance(obj, Obj) and obj.node is not None and obj.file else None
+    call.run.fact(ImageUse(call.node, call.scope.file, array, sink, wants, call.run.via, maker))
+
+
+def attached(call: OpCall) -> bool | None:
+    """Does a graph hang on the result? A layer's weights have one; a function has what its tensors have."""
+    if isinstance(call.receiver, Obj):
+        return call.run.grad
+    grads = [a.grad for a in (*call.args, *call.kwargs.values()) if isinstance(a, Array)]
+    if any(g is True for g in grads):
+        return True
+    return False if grads and all(g is False for g in grads) else None
+
+
+def nothing(call: OpCall) -> Array:
+    """A tensor with nothing known of its axes: the result where the input does not fit, or is not known."""
+    return Array(grad=attached(call), likely=likely(call), device=device_of(call))
+
+
+def made(call: OpCall, array: Array | None, **fields: Any) -> Array:
+    """The output of a layer: a new tensor on the device of its input and with its dtype."""
+    if array is not None:
+        fields.setdefault("dtype", array.dtype)
+        fields.setdefault("origin", array.origin)
+    return Array(grad=attached(call), likely=likely(call), device=device_of(call), **fields)
+
+
+def of_rank(call: OpCall, array: Array, *ranks: int) -> bool:
+    """State that the input has one of these numbers of axes; False where it certainly has not."""
+    shape = shape_of(array)
+    if shape is None:
+        return True
+    wanted = " or ".join(str(rank) for rank in ranks)
+    return call.require(len(shape) in ranks, "rank", array, got=Const(len(shape)), wanted=wanted)
+
+
+# dtypes of weights
+
+
+def weights(obj: Obj) -> str | None:
+    """The dtype of a layer's weights, None where it is not known."""
+    cast = obj.attrs.get(CAST)
+    if cast is not None:
+        return cast.value if isinstance(cast, Const) else None
+    wanted = given(obj, -1, "dtype")
+    if isinstance(wanted, Const):
+        return "float32" if wanted.value is None else None
+    return dtype_named(wanted)
+
+
+def fits_weights(call: OpCall, array: Array, mixed: frozenset[str] = frozenset()) -> bool:
+    """State that the input has the dtype of the layer's weights, or one of those that it takes beside (`mixed`)."""
+    mine = weights(layer(call))
+    if array.dtype is None:
+        return True
+    holds: bool | None = None
+    if array.dtype in INTEGERS or array.dtype == "bool":
+        # whatever the weights were cast to, they are floating point
+        holds = False
+    elif mine is not None and array.dtype in FLOATS:
+        holds = array.dtype == mine or array.dtype in mixed
+        if not holds and "float64" not in (array.dtype, mine) and autocast(call):
+            holds = None
+    return call.require(holds, "dtype", array, got=array.dtype, wanted=mine or "float32")
+
+
+def autocast(call: OpCall) -> bool:
+    """May autocast be in force? It makes half precision and single precision fit."""
+    texts = (file.document.text for file in call.run.program.files.values())
+    return any(word in text for text in texts for word in ("autocast", "accelerat", "lightning", "precision"))
+
+
+@method("module", "to", "float", "half", "double", "bfloat16", "type")
+def cast(call: OpCall) -> Value | None:
+    """Moves and casts give the module itself back; a cast is remembered for its layers."""
+    dtype = cast_to(call)
+    if call.receiver is not None and dtype is not None:
+        mark(call.receiver, dtype, set())
+    return call.receiver
+
+
+NAMED = {"float": "float32", "half": "float16", "double": "float64", "bfloat16": "bfloat16"}
+
+
+def cast_to(call: OpCall) -> Value | None:
+    """The dtype that a call of `to` and its kin gives the weights; None where it leaves them as they are."""
+    if call.name in NAMED:
+        return Const(NAMED[call.name])
+    for value in (*call.args, *(v for k, v in call.kwargs.items() if k not in ("device", "non_blocking"))):
+        name = dtype_named(value)
+        if name is not None:
+            return Const(name)
+        if isinstance(value, Array):
+            return Const(value.dtype) if value.dtype is not None else Unknown()
+        if isinstance(value, Unknown) and not any(word in value.name.lower() for word in ("dev", "gpu", "rank")):
+            return Unknown()
+    return None
+
+
+def mark(value: Value, dtype: Value, seen: set[int]) -> None:
+    """Remember the dtype on every layer inside a module."""
+    if id(value) in seen:
+        return
+    seen.add(id(value))
+    if isinstance(value, Obj) and value.kind in ("module", "loss"):
+        value.attrs[CAST] = dtype
+        parts: list[Value] = [*value.args, *value.attrs.values()]
+    elif isinstance(value, Instance):
+        parts = list(value.attrs.values())
+    elif isinstance(value, Seq):
+        parts = value.items or []
+    elif isinstance(value, Mapping):
+        parts = list(value.items.values())
+    else:
+        return
+    for part in parts:
+        mark(part, dtype, seen)

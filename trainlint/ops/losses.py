@@ -59,7 +59,7 @@ def report(call: OpCall, name: str, obj: Obj | None) -> Array:
     result = Array(range=None, grad=not attached and call.run.grad, origin=call.step(name))
     result.likely = isinstance(inputs, Array) and inputs.likely
     if isinstance(call.node, ir.Call):
-        call.run.fact(Loss(name, call.node, call.scope.file, inputs, target, result, obj))
+        call.run.fact(Loss(name, call.node, call.scope.file, inputs, target, result, obj, call.kwargs))
     call.run.event(
         "loss", call.node, call.scope, obj if obj is not None else Const(name), result, tuple(call.args), name
     )

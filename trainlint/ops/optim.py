@@ -48,6 +48,8 @@ def built(call: OpCall) -> Value | None:
     if isinstance(obj, Obj) and isinstance(call.node, ir.Call):
         short = obj.name.rpartition(".")[2]
         family = "adam" if short in ADAM else "sgd" if short in SGD else "other"
+        params = obj.arg(0, "params")
+        call.run.event("optimizer", call.node, call.scope, obj, params)
         lr = obj.arg(1, "lr")
         node = argument_node(call.node, 1, "lr")
         group_lr = group_rate(obj)

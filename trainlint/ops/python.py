@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from trainlint.analysis.iteration import iterate, range_of
+from trainlint.analysis.iteration import elements, iterate, range_of
+from trainlint.analysis.modules import children, container
 from trainlint.analysis.registry import OpCall, alias, kind, method, op
+from trainlint.analysis.run import Run
 from trainlint.analysis.values import (
     Array,
     Class,
@@ -22,6 +24,7 @@ from trainlint.analysis.values import (
     Unknown,
     Value,
     element,
+    number,
     one_of,
 )
 
@@ -36,7 +39,7 @@ CONVERSIONS: dict[str, Callable[..., Any]] = {
 
 @op("builtins.range")
 def range_(call: OpCall) -> Value | None:
-    return range_of(call.args)
+    return range_of(call.args, call.run.assuming)
 
 
 @op("builtins.int", "builtins.float", "builtins.str", "builtins.bool", "builtins.round", "builtins.abs")
@@ -76,6 +79,13 @@ def len_(call: OpCall) -> Value | None:
         return Const(len(value.value))
     if isinstance(value, Mapping) and not value.open:
         return Const(len(value.items))
+    if isinstance(value, Array):
+        from trainlint.ops.sizes import length
+
+        return length(OpCall(call.run, call.scope, call.node, "__len__", [], {}, value))
+    if isinstance(value, (Obj, Instance)) and container(value) is not None:
+        inside = children(value)
+        return Const(len(inside)) if inside is not None else Sym("len(…)")
     if isinstance(value, (Obj, Instance)):
         from trainlint.ops.data import length_of
 
@@ -91,6 +101,8 @@ def max_min(call: OpCall) -> Value | None:
     values = call.args
     if len(values) == 1 and isinstance(values[0], Seq) and values[0].items is not None:
         values = values[0].items
+    elif len(values) == 1 and isinstance(values[0], Mapping):
+        values = elements(values[0]) or []
     constants = [v for v in values if isinstance(v, Const) and isinstance(v.value, (int, float))]
     if not constants or len(constants) != len(values) or call.kwargs:
         return Unknown()
@@ -106,27 +118,10 @@ def sum_(call: OpCall) -> Value | None:
     if isinstance(value, Seq) and value.items is not None:
         numbers = [v.value for v in value.items if isinstance(v, Const) and isinstance(v.value, (int, float))]
         if len(numbers) == len(value.items):
-            return Const(sum(numbers))
+            start = number(call.arg(1, "start")) if len(call.args) > 1 else 0
+            default = next((v.default for v in value.items if isinstance(v, Const) and v.default), None)
+            return Const(sum(numbers) + start, None, default) if start is not None else Unknown()
     return element(value) if isinstance(value, Seq) and isinstance(element(value), Array) else Unknown()
-
-
-@op("builtins.list", "builtins.tuple", "builtins.sorted", "builtins.reversed", "builtins.set", "builtins.iter")
-def sequence(call: OpCall) -> Value | None:
-    kind_ = "tuple" if call.name.endswith("tuple") else "list"
-    if not call.args:
-        return Seq(kind_, [])
-    value = call.args[0]
-    if call.name.endswith("iter"):
-        return value
-    if isinstance(value, Seq):
-        ordered = call.name.endswith(("list", "tuple"))
-        items = list(value.items) if value.items is not None and ordered else None
-        return Seq(kind_, items, None if items is not None else element(value), value.origin)
-    if isinstance(value, Obj) and value.kind == "parameters":
-        return value
-    if isinstance(value, Unknown):
-        return value
-    return Seq(kind_, None, iterate(call.run, call.scope, value, call.node))
 
 
 @op("builtins.next")
@@ -163,19 +158,23 @@ def enumerate_(call: OpCall) -> Value | None:
     value = call.args[0] if call.args else Unknown()
     wrapped = Obj("builtins.enumerate", "wrapper", call.node, [value])
     wrapped.attrs["element"] = Seq("tuple", [Unknown("i"), iterate(call.run, call.scope, value, call.node)])
-    if isinstance(value, Seq) and value.items is not None and len(value.items) <= 16:
-        return Seq("list", [Seq("tuple", [Const(i), v]) for i, v in enumerate(value.items)])
+    inside, start = elements(value), number(call.arg(1, "start")) if len(call.args) > 1 or call.kwargs else 0
+    if inside is not None and len(inside) <= 64 and isinstance(start, int):
+        return Seq("list", [Seq("tuple", [Const(i + start), v]) for i, v in enumerate(inside)])
     return wrapped
 
 
 @op("builtins.zip", "itertools.product")
 def zip_(call: OpCall) -> Value | None:
     parts = call.args
-    known = [p.items for p in parts if isinstance(p, Seq) and p.items is not None]
+    columns = [elements(p) for p in parts]
+    known = [c for c in columns if c is not None]
     if call.name == "builtins.zip" and parts and len(known) == len(parts):
         return Seq("list", [Seq("tuple", list(row)) for row in zip(*known, strict=False)])
     wrapped = Obj(call.name, "wrapper", call.node, list(parts))
-    wrapped.attrs["element"] = Seq("tuple", [iterate(call.run, call.scope, p, call.node) for p in parts])
+    row = Seq("tuple", [iterate(call.run, call.scope, p, call.node) for p in parts])
+    # `zip(*rows)`: how many there are in each is not known
+    wrapped.attrs["element"] = row if "*" not in call.kwargs else Seq("tuple", None, Unknown())
     return wrapped
 
 
@@ -213,27 +212,6 @@ def iterate_wrapper(call: OpCall) -> Value | None:
 @method("wrapper", "set_description", "set_postfix", "set_postfix_str", "update", "close", "write", "refresh")
 def progress_text(call: OpCall) -> Value | None:
     return Const(None)
-
-
-@op("builtins.map")
-def map_(call: OpCall) -> Value | None:
-    if len(call.args) != 2:
-        return None
-    from trainlint.analysis.calls import call as invoke
-
-    function, over = call.args
-    item = iterate(call.run, call.scope, over, call.node)
-    return Seq("list", None, invoke(call.run, call.scope, function, [item], {}, call.node))
-
-
-@op("builtins.getattr")
-def getattr_(call: OpCall) -> Value | None:
-    from trainlint.analysis.attributes import get_attribute
-
-    name = call.const(1, "name")
-    if not call.args or not isinstance(name, str):
-        return Unknown()
-    return get_attribute(call.run, call.scope, call.args[0], name, call.node)
 
 
 @op("builtins.setattr")
@@ -275,18 +253,36 @@ def copy_(call: OpCall) -> Value | None:
     value = call.arg(0, "x")
     if isinstance(value, Mapping):
         return Mapping(dict(value.items), value.open, value.origin)
-    if isinstance(value, (Const, Seq, Array)):
+    if isinstance(value, (Const, Array, Sym, Range, Func, Class)):
         return value
+    if value is None:
+        return Unknown()
+    return copied(call.run, value, deep=call.name.endswith("deepcopy"), depth=4)
+
+
+def copied(run: Run, value: Value, deep: bool, depth: int) -> Value:
+    """A copy of a list or an object, with copies of what it holds (`deep`)."""
+
+    def inner(part: Value) -> Value:
+        return copied(run, part, deep, depth - 1) if deep and depth else part
+
+    if isinstance(value, Seq):
+        items = [inner(v) for v in value.items] if value.items is not None else None
+        sequence = Seq(value.kind, items, value.elem, value.origin)
+        sequence.born = run.tick()
+        return sequence
     if isinstance(value, Obj):
         twin = Obj(value.name, value.kind, value.node, value.args, value.kwargs, value.origin, value.file)
-        twin.attrs = dict(value.attrs)
+        twin.attrs = {name: inner(part) for name, part in value.attrs.items()}
+        twin.born = run.tick()
         return twin
     if isinstance(value, Instance):
-        copied = Instance(value.cls, value.origin)
-        copied.attrs = dict(value.attrs)
-        copied.tried = set(value.tried)
-        return copied
-    return Unknown()
+        instance = Instance(value.cls, value.origin)
+        instance.attrs = {name: inner(part) for name, part in value.attrs.items()}
+        instance.args, instance.kwargs, instance.tried = value.args, value.kwargs, set(value.tried)
+        instance.depth = run.tick()
+        return instance
+    return value
 
 
 @op("os.environ.get", "os.getenv")

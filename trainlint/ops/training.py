@@ -182,7 +182,7 @@ def parameters(call: OpCall) -> Value | None:
     return Obj("parameters", call.name, call.node, [receiver] if receiver is not None else [])
 
 
-@method("module", "to", "cuda", "cpu", "float", "half", "double", "bfloat16", "type", "apply", "requires_grad_")
+@method("module", "cuda", "cpu", "apply", "requires_grad_")
 def moved(call: OpCall) -> Value | None:
     """Moves and casts give the module itself back."""
     return call.receiver
@@ -193,20 +193,9 @@ def moved_too(call: OpCall) -> Value | None:
     return call.receiver if call.name in ("xpu", "share_memory") else Unknown(call.name)
 
 
-@method("module", "state_dict", "modules", "children", "named_modules", "named_children", "buffers", "extra_repr")
+@method("module", "state_dict", "buffers", "extra_repr")
 def inspection(call: OpCall) -> Value | None:
     return Unknown(call.name)
-
-
-@method("module", "register_buffer", "register_parameter", "add_module", "register_module")
-def register(call: OpCall) -> Value | None:
-    """The registered thing becomes an attribute."""
-    from trainlint.analysis.attributes import set_attribute
-
-    name, value = call.const(0, "name"), call.arg(1, "tensor")
-    if isinstance(name, str) and value is not None and call.receiver is not None:
-        set_attribute(call.run, call.scope, call.receiver, name, value)
-    return Const(None)
 
 
 @method("module", "forward")

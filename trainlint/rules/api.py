@@ -10,17 +10,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_args
 
 from trainlint.analysis import facts as _facts
-from trainlint.analysis.calls import is_module
+from trainlint.analysis.devices import on_cpu
+from trainlint.analysis.dims import same as same_size
+from trainlint.analysis.dims import text as size_text
 from trainlint.analysis.facts import (
     AxisChange,
     BaseChange,
+    BatchMixed,
     Cond,
     DataLoader,
+    Dropped,
     EvalLoop,
     Event,
     ImageUse,
     Loop,
     Loss,
+    Mixed,
     ModuleClass,
     Optimizer,
     Scheduler,
@@ -30,7 +35,9 @@ from trainlint.analysis.facts import (
     Violation,
     WholeProgram,
 )
+from trainlint.analysis.image_facts import ColourChange, Normalisation, Refusal, SizeOrder
 from trainlint.analysis.loops import holds, loaders_of, same_thing, touches, unwrapped
+from trainlint.analysis.modules import is_module
 from trainlint.analysis.values import (
     Array,
     Class,
@@ -59,6 +66,7 @@ from trainlint.rules.finding import Certainty, Edit, Fix, Level
 from trainlint.rules.registry import Narrowed, rule
 from trainlint.syntax import edits as _edits
 from trainlint.syntax import ir
+from trainlint.syntax.columns import span as _span
 
 if TYPE_CHECKING:
     from trainlint.analysis.values import Step
@@ -161,6 +169,81 @@ def by_default(*values: Value | None) -> str | None:
     return next((v.default for v in values if isinstance(v, Const) and v.default), None)
 
 
+def violated(fact: Violation, message: str, *, fix: Fix | None = None, level: Level | None = None) -> Draft:
+    """A finding at a violated requirement. Holes of the message are the sizes and words of the fact by name.
+
+    The related places are where the layer was built and how the first tensor was made.
+    """
+    words = {k: v if isinstance(v, str) else size_text(v) for k, v in fact.names.items()}
+    because = [Because(fact.maker, f"`{fact.op}` is built here")] if fact.maker is not None else []
+    tensor = next((v for v in fact.values if isinstance(v, Array)), None)
+    if tensor is not None:
+        because += path_of(tensor)
+        if tensor.via is not None and tensor.via != fact.maker:
+            because.append(Because(tensor.via, "the layer before"))
+    text = message.format(op=fact.op, **words)
+    return finding(fact.place, text, because=because, fix=fix, default=fact.default, likely=fact.likely, level=level)
+
+
+def shape_text(value: Value | None) -> str:
+    """`(B, 3, 32, 32)`, `(…, 10)` where only the last axes are known, an empty text where nothing is."""
+    if not isinstance(value, Array):
+        return ""
+    if value.shape is not None:
+        return f"({', '.join(map(size_text, value.shape))}{',' if len(value.shape) == 1 else ''})"
+    return f"(…, {', '.join(map(size_text, value.tail))})" if value.tail else ""
+
+
+def root_of(value: Value) -> Place | None:
+    """The place where a value was made: the oldest step of its origin."""
+    origin: Step | None = getattr(value, "origin", None)
+    places = [s.place for s in origin] if origin is not None else []
+    return places[-1] if places else None
+
+
+def line_of(place: Place) -> int:
+    """The line on which the node of a place begins (`Place.line` is that of its statement)."""
+    if place.span is not None or place.node is None:
+        return place.line
+    return _span(place.node).line
+
+
+def image_of(value: Value) -> Array | None:
+    """The image that a use gets, where it is one for certain: None where another value is possible."""
+    return value if isinstance(value, Array) else None
+
+
+def set_by(value: Value, what: str) -> Step | None:
+    """The newest step of a value's origin that decided its `layout`, `colour`, `channels` or `range`."""
+    origin: Step | None = getattr(value, "origin", None)
+    return next((s for s in origin if what in s.sets.split()), None) if origin is not None else None
+
+
+def history(value: Value, what: str) -> str:
+    """`, HWC since line 14 (`cv2.imread`)`-like words: where the layout, colour, channels or range was decided."""
+    step = set_by(value, what)
+    return f"since line {line_of(step.place)} ({step.text})" if step is not None else ""
+
+
+def handed_over(use: ImageUse, value: Array) -> Place:
+    """Where to report an image that is wrong for a use: at the last step that made it, where that is in the same file.
+
+    That is where the permute or the conversion is missing; the use itself may be a layer that others call rightly.
+    """
+    step = value.origin
+    if step is not None and step.place.path == use.file.path and isinstance(step.place.node, ir.Expr):
+        return step.place
+    return use.place
+
+
+def argument_of(node: ir.Expr, index: int = 0) -> ir.Expr | None:
+    """The argument of a call where a suffix can stand behind it: a name, attribute, item or call."""
+    if not isinstance(node, ir.Call) or len(node.args) <= index:
+        return None
+    given = node.args[index]
+    return given if isinstance(given, (ir.Name, ir.Attr, ir.Subscript, ir.Call)) else None
+
+
 # fixes
 
 
@@ -178,6 +261,11 @@ def replace(title: str, place: Place, text: str, *, safety: str = "safe") -> Fix
     if place.span is not None:
         return _fix(title, place.path, safety, (place.span, text))
     return _fix(title, place.path, safety, _edits.replace(place.node, text)) if place.node is not None else None
+
+
+def replace_all(title: str, file: Any, changes: Sequence[tuple[ir.Expr, str]], *, safety: str = "safe") -> Fix | None:
+    """Replace the sources of several nodes of one file, None where one of them cannot be."""
+    return _fix(title, file.path, safety, [_edits.replace(node, text) for node, text in changes])
 
 
 def wrap(title: str, place: Place, before: str, after: str, *, safety: str = "safe") -> Fix | None:
@@ -223,17 +311,23 @@ def dotted(node: ir.Expr | None) -> str:
     return chain(node) if node is not None and not isinstance(node, ir.Call) else ""
 
 
+AnyCall = _facts.Call
+
 __all__ = [
+    "AnyCall",
     "Array",
     "AxisChange",
     "BaseChange",
+    "BatchMixed",
     "Because",
     "Call",
     "Class",
+    "ColourChange",
     "Cond",
     "Const",
     "DataLoader",
     "Draft",
+    "Dropped",
     "EvalLoop",
     "Event",
     "Ext",
@@ -243,14 +337,18 @@ __all__ = [
     "Loop",
     "Loss",
     "Mapping",
+    "Mixed",
     "ModuleClass",
+    "Normalisation",
     "Obj",
     "OneOf",
     "Optimizer",
     "Place",
     "Range",
+    "Refusal",
     "Scheduler",
     "Seq",
+    "SizeOrder",
     "StatedReference",
     "Sym",
     "Trace",
@@ -260,13 +358,17 @@ __all__ = [
     "Violation",
     "WholeProgram",
     "alternatives",
+    "argument_of",
     "at",
     "axis",
     "by_default",
     "dotted",
     "element",
     "finding",
+    "handed_over",
+    "history",
     "holds",
+    "image_of",
     "insert_after",
     "insert_argument",
     "insert_before",
@@ -274,17 +376,26 @@ __all__ = [
     "is_module",
     "is_none",
     "known",
+    "line_of",
     "loaders_of",
     "number",
+    "on_cpu",
     "origin_of",
     "path_of",
     "replace",
+    "replace_all",
+    "root_of",
     "rule",
+    "same_size",
     "same_thing",
+    "set_by",
+    "shape_text",
     "shown",
+    "size_text",
     "source",
     "touches",
     "truth",
     "unwrapped",
+    "violated",
     "wrap",
 ]

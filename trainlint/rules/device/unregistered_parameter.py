@@ -43,7 +43,12 @@ def check(fact: ModuleClass):
     if not any(word in fact.file.document.text for word in MOVES):
         return
     for name, value in cls.default_instance.attrs.items():
-        if not isinstance(value, Array) or value.lib != "torch" or value.device is not None or value.grad is not False:
+        if (
+            not isinstance(value, Array)
+            or value.lib != "torch"
+            or value.device not in (None, "cpu")
+            or value.grad is not False
+        ):
             continue
         stmt = created(cls, name)
         if stmt is None or not used(cls.node, name):

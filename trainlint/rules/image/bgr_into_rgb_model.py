@@ -18,17 +18,60 @@ plt.imshow(image)  # warning: [bgr-into-rgb-model]
 Use instead: `cv2.cvtColor(image, cv2.COLOR_BGR2RGB)` right after reading.
 
 ## When it stays silent
-A conversion or a flip of the channels on any path; models trained from scratch on BGR; values whose colour order is not
-proved.
+A conversion or a flip of the channels on any path; pictures that PIL draws on and gives back; models trained from
+scratch on BGR; values whose colour order is not proved.
 """
 
-from trainlint.rules.api import Array, ImageUse, alternatives, at, finding, insert_after, ir, path_of, rule
+from trainlint.rules.api import (
+    AnyCall,
+    Array,
+    ImageUse,
+    WholeProgram,
+    alternatives,
+    at,
+    finding,
+    insert_after,
+    ir,
+    line_of,
+    path_of,
+    root_of,
+    rule,
+)
 
 
 @rule("bgr-into-rgb-model", code="IM001", family="image", level="warning", since="0.1")
-def check(use: ImageUse):
-    if use.wants.get("colour") != "RGB":
-        return
+def check(program: WholeProgram):
+    uses = [fact for fact in program.facts if isinstance(fact, ImageUse) and fact.wants.get("colour") == "RGB"]
+    drawn = returning(program) if any("fromarray" in use.sink for use in uses) else set()
+    told: set[object] = set()
+    for use in uses:
+        if id(use.node) in drawn:
+            continue
+        for draft in judged(use):
+            # one conversion after the reading mends all its uses
+            root = root_of(alternatives(use.value)[0]) or draft.place
+            if root not in told:
+                told.add(root)
+                yield draft
+
+
+def returning(program: WholeProgram) -> set[int]:
+    """Pictures that PIL only draws on: made of an array, drawn on and made an array again, still BGR."""
+    drawn: set[int] = set()
+    back: set[int] = set()
+    for call in (fact for fact in program.facts if isinstance(fact, AnyCall)):
+        if call.name == "PIL.ImageDraw.Draw" and call.args:
+            drawn |= passed(call.args[0])
+        elif call.name in ("numpy.array", "numpy.asarray"):
+            back |= passed(call.result)
+    return drawn & back
+
+
+def passed(value) -> set[int]:
+    return {id(step.place.node) for step in getattr(value, "origin", None) or ()}
+
+
+def judged(use: ImageUse):
     options = alternatives(use.value)
     images = [v for v in options if isinstance(v, Array) and v.colour == "BGR"]
     if not images or len(images) != len(options):
@@ -38,7 +81,7 @@ def check(use: ImageUse):
     origin = steps[0].place if steps else None
     text = (
         "a BGR image reaches {sink}, which means RGB: "
-        + (f"{steps[0].message} at line {origin.line}, " if origin else "")
+        + (f"{steps[0].message} at line {line_of(origin)}, " if origin else "")
         + "no conversion on the way"
     )
     yield finding(use, text, sink=use.sink, because=steps, fix=converted(use, origin), likely=value.likely)

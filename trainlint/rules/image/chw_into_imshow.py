@@ -18,24 +18,35 @@ plt.imshow(image)  # warning: [chw-into-imshow]
 Use instead: `image.permute(1, 2, 0)`.
 
 ## When it stays silent
-Images with one channel; layouts that are not proved.
+Grey images without an axis for the channel; layouts that are not proved.
 """
 
-from trainlint.rules.api import Array, ImageUse, alternatives, at, finding, ir, path_of, rule, wrap
+from trainlint.rules.api import ImageUse, argument_of, at, finding, history, image_of, path_of, rule, wrap
 
 
 @rule("chw-into-imshow", code="IM007", family="image", level="warning", since="0.1")
 def check(use: ImageUse):
     if use.wants.get("layout") != "HWC":
         return
-    value = alternatives(use.value)[0]
-    if not isinstance(value, Array) or value.layout != "CHW" or value.channels == 1:
+    value = image_of(use.value)
+    if value is None or value.layout not in ("CHW", "NCHW"):
         return
-    node = use.node
     fix = None
-    if isinstance(node, ir.Call) and node.args and value.lib == "torch":
-        argument = node.args[-1]
-        if isinstance(argument, (ir.Name, ir.Attr, ir.Subscript)):
-            fix = wrap("move the channels last: `.permute(1, 2, 0)`", at(use.file, argument), "", ".permute(1, 2, 0)")
-    text = "an image with axes CHW reaches {sink}, which means channels last"
-    yield finding(use, text, sink=use.sink, because=path_of(value), fix=fix, likely=value.likely)
+    argument = argument_of(use.node, index_of(use))
+    if argument is not None and value.layout == "CHW":
+        method = "permute" if value.lib == "torch" else "transpose"
+        suffix = ".squeeze(0)" if value.channels == 1 else f".{method}(1, 2, 0)"
+        title = "drop the axis of the channel" if value.channels == 1 else "move the channels last"
+        fix = wrap(f"{title}: `{suffix}`", at(use.file, argument), "", suffix)
+    since = f", {history(value, 'layout')}," if history(value, "layout") else ""
+    last = "two axes or the channels last" if value.channels == 1 else "channels last"
+    text = "an image with axes {layout}{since} reaches {sink}, which takes {last}"
+    yield finding(
+        use, text, layout=value.layout, since=since, sink=use.sink, last=last, because=path_of(value), fix=fix,
+        likely=value.likely,
+    )  # fmt: skip
+
+
+def index_of(use: ImageUse) -> int:
+    """Where the image stands among the arguments: behind the name of the file or window for writers."""
+    return 1 if use.sink in ("`cv2.imwrite`", "`cv2.imshow`", "`cv2.imencode`", "`plt.imsave`") else 0

@@ -23,9 +23,11 @@ uses
 (HWC, CHW and their batches).
 """
 
-from trainlint.rules.api import AxisChange, WholeProgram, at, finding, ir, path_of, replace, rule, source
+from trainlint.rules.api import AxisChange, WholeProgram, at, finding, history, ir, path_of, replace, rule, source
 
 SWAPPED = {"CWH": ("CHW", "2, 0, 1"), "NCWH": ("NCHW", "0, 3, 1, 2"), "WHC": ("HWC", "1, 2, 0")}
+# the last axis moved to the front of an image whose channels are there, or the first to the end of one without
+MOVED = {"WCH": ("CHW", "2, 0, 1"), "NWCH": ("NCHW", "0, 3, 1, 2")}
 
 
 @rule("layout-converted-twice", code="IM005", family="image", level="error", since="0.1")
@@ -38,6 +40,26 @@ def check(program: WholeProgram):
         swapped = SWAPPED.get(change.after or "")
         if swapped is not None and change.before in ("HWC", "NHWC", "CHW") and id(change.node) not in halves:
             yield exchanged(change, *swapped)
+        again = MOVED.get(change.after or "")
+        if again is not None and id(change.node) not in halves:
+            yield moved(change, *again)
+
+
+def moved(change: AxisChange, meant: str, order: str):
+    """`ToTensor` of a CHW array, or `permute(1, 2, 0)` of an HWC image."""
+    fix = None
+    func = change.node.func
+    if change.before in ("HWC", "NHWC") and isinstance(func, ir.Attr) and change.op in ("permute", "transpose"):
+        method = "permute" if getattr(change.value, "lib", "") == "torch" else "transpose"
+        text = f"{source(func.value)}.{method}({order})"
+        fix = replace(f"channels first: `.{method}({order})`", at(change.file, change.node), text, safety="unsafe")
+    why = "it is CHW already" if change.before == "CHW" else f"it is {change.before}, not {meant}"
+    text = "`{op}` moves the axes of an image to {after}: {why}, {history}"
+    since = history(change.value, "layout")
+    return finding(
+        change, text.removesuffix(", {history}") if not since else text, because=path_of(change.value), fix=fix,
+        op=change.op, after=change.after, why=why, history=since,
+    )  # fmt: skip
 
 
 def exchanged(change: AxisChange, meant: str, order: str):

@@ -1,0 +1,83 @@
+"""How many `nn.Module` classes of some files have a complete module graph, and what is missing in the others.
+
+    python tools/graph_coverage.py PATH… [--quiet]
+
+A class is complete where the children of its object, and of every module below it, are all known: of the object that
+the program builds, or of the one that is built with its defaults.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import trainlint.ops
+from trainlint.analysis.modules import MODULE_BASES, unknown_parts
+from trainlint.analysis.program import Program
+from trainlint.analysis.values import Class, Value
+from trainlint.project.session import Session
+
+assert trainlint.ops
+
+
+def python_files(paths: list[Path]) -> list[Path]:
+    """The Python files below some paths."""
+    return [f for path in paths for f in (sorted(path.rglob("*.py")) if path.is_dir() else [path])]
+
+
+def missing(program: Program, cls: Class) -> dict[str, str]:
+    """Module → why its children are not all known, for the best object of the class."""
+    program.ensure_instance(cls)
+    objects: list[Value] = [o for o in (cls.default_instance, *program.built.get(cls, [])) if o is not None]
+    return min((unknown_parts(o) for o in objects), key=len)
+
+
+def main() -> None:
+    """Print one line per file and a total."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("paths", nargs="+", type=Path)
+    parser.add_argument("--quiet", action="store_true", help="print the totals only")
+    options = parser.parse_args()
+    complete = total = 0
+    reasons: Counter[str] = Counter()
+    caps: Counter[str] = Counter()
+    parsing = interpreting = slowest = 0.0
+    for root in options.paths:
+        session = Session([str(root)])
+        for file in python_files([root]):
+            start = time.perf_counter()
+            document = session.workspace.document(str(file.resolve()))
+            if document is None or "nn" not in document.text:
+                continue
+            document.module  # noqa: B018 parses
+            parsed = time.perf_counter()
+            program = Program(str(file.resolve()), document, session.workspace)
+            program.interpret()
+            done = time.perf_counter()
+            parsing, interpreting = parsing + parsed - start, interpreting + done - parsed
+            slowest = max(slowest, done - parsed)
+            caps.update(program.caps)
+            for cls in program.classes:
+                if cls.file is not program.file or not cls.extends(*MODULE_BASES):
+                    continue
+                total += 1
+                gaps = missing(program, cls)
+                if not gaps:
+                    complete += 1
+                    continue
+                name, why = next(iter(gaps.items()))
+                reasons[why] += 1
+                if not options.quiet:
+                    print(f"{file}:{cls.node.first_line}: {cls.name}{'.' + name if name else ''}: {why}")
+    share = 100 * complete / total if total else 0.0
+    print(f"{complete} of {total} classes complete ({share:.1f} %); parsing {parsing:.1f} s, ", end="")
+    print(f"interpreting {interpreting:.1f} s, slowest file {slowest:.2f} s; caps {dict(caps)}")
+    for why, count in reasons.most_common(25):
+        print(f"{count:5} {why}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""Which loops are run round by round: those that build something, never those that train."""
+
+from __future__ import annotations
+
+from trainlint.analysis.builtin_names import BUILTINS
+from trainlint.analysis.modules import MODULE_BASES, ir_slots
+from trainlint.analysis.run import Run
+from trainlint.analysis.values import Class
+from trainlint.syntax import ir
+
+MAX_UNROLLED = 64
+# methods and functions that mean training, evaluation or input and output
+_TRAINING = frozenset(
+    [
+        "backward",
+        "zero_grad",
+        "step",
+        "item",
+        "train",
+        "eval",
+        "fit",
+        "evaluate",
+        "validate",
+        "test",
+        "train_one_epoch",
+        "save",
+        "load",
+        "set_postfix",
+        "write",
+        "imread",
+        "imshow",
+        "show",
+        "savefig",
+        "print",
+        "log",
+        "add_scalar",
+        "next",
+        "read",
+        "sleep",
+        "DataLoader",
+        "manual_backward",
+    ]
+)
+# methods that build lists, dicts and models
+_BUILDING = frozenset(
+    [
+        "append",
+        "extend",
+        "insert",
+        "add",
+        "add_module",
+        "register_module",
+        "register_buffer",
+        "register_parameter",
+        "setdefault",
+        "update",
+        "pop",
+        "get",
+        "items",
+        "keys",
+        "values",
+        "format",
+        "join",
+        "split",
+        "replace",
+        "startswith",
+        "endswith",
+        "copy",
+        "Sequential",
+        "ModuleList",
+        "partial",
+        "lower",
+        "upper",
+        "strip",
+        "size",
+        "index",
+        "count",
+    ]
+)
+_PREFIXES = ("make", "_make", "build", "_build", "conv", "create", "get_", "block", "layer", "_conv", "add_", "_add")
+
+
+def unrollable(run: Run, stmt: ir.For | ir.While) -> bool:
+    """Should a loop over known elements run once for each of them?
+
+    Inside models: everything but what trains. Elsewhere only what builds: calls of classes, builtins and methods of
+    containers.
+    """
+    called = run.program.calls_in(stmt)
+    if called & _TRAINING:
+        return "print" in called and called & _TRAINING == {"print"} and in_model(run)
+    if in_model(run):
+        return True
+    return all(
+        name in BUILTINS or name in _BUILDING or name[:1].isupper() or name.startswith(_PREFIXES) for name in called
+    )
+
+
+def in_model(run: Run) -> bool:
+    """Is a method of an `nn.Module` class in progress, or something that its constructor has called?"""
+    if run.assuming:
+        return True
+    owner = run.frames[-1].owner if run.frames else None
+    return isinstance(owner, Class) and owner.extends(*MODULE_BASES)
+
+
+def calls_of(stmt: ir.For | ir.While) -> frozenset[str]:
+    """The names that calls in the body of a loop are made by: `f` of `f(…)` and of `x.f(…)`."""
+    names: set[str] = set()
+    stack: list[object] = [stmt.body]
+    while stack:
+        part = stack.pop()
+        if isinstance(part, (list, tuple)):
+            stack += part
+            continue
+        if isinstance(part, ir.Call):
+            if isinstance(part.func, ir.Name):
+                names.add(part.func.id)
+            elif isinstance(part.func, ir.Attr):
+                names.add(part.func.name)
+            else:
+                names.add("?")
+        for slot in ir_slots(type(part)):
+            child = getattr(part, slot, None)
+            if child is not None and not isinstance(child, (str, int, float)):
+                stack.append(child)
+    return frozenset(names)

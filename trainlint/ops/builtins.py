@@ -1,0 +1,399 @@
+"""Builtins that answer questions about values or go through sequences, `math`, `itertools`, calls through wrappers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from trainlint.analysis.attributes import get_attribute
+from trainlint.analysis.calls import call as invoke
+from trainlint.analysis.iteration import elements, iterate
+from trainlint.analysis.modules import MODULE_BASES, is_module
+from trainlint.analysis.registry import OpCall, called, method, op
+from trainlint.analysis.values import (
+    Array,
+    Class,
+    Const,
+    Ext,
+    Func,
+    Instance,
+    Mapping,
+    Obj,
+    OneOf,
+    Seq,
+    Sym,
+    Unknown,
+    Value,
+    assumed_truth,
+    element,
+    number,
+    truth,
+)
+
+# questions about types
+
+
+@op("builtins.isinstance")
+def is_instance(call: OpCall) -> Value | None:
+    """True or False where the classes tell; a default keeps its name, since another value may be given."""
+    if len(call.args) != 2:
+        return None
+    value, wanted = call.args
+    classes = wanted.items if isinstance(wanted, Seq) and wanted.items is not None else [wanted]
+    answers = [belongs(value, cls) for cls in classes]
+    default = value.default if isinstance(value, Const) else None
+    if True in answers:
+        return Const(True, None, default)
+    return Unknown() if None in answers else Const(False, None, default)
+
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    "builtins.int": (int,), "builtins.float": (float,), "builtins.str": (str,), "builtins.bool": (bool,),
+    "builtins.bytes": (bytes,), "numbers.Number": (int, float), "numbers.Integral": (int,),
+    "builtins.complex": (complex,), "numbers.Real": (int, float),
+}  # fmt: skip
+_SEQUENCES = {
+    "builtins.list": ("list",), "builtins.tuple": ("tuple", "named"), "builtins.set": ("set",),
+    "collections.abc.Sequence": ("list", "tuple", "named"),
+    "collections.abc.Iterable": ("list", "tuple", "set", "named"),
+    "typing.Iterable": ("list", "tuple", "set"), "typing.Sequence": ("list", "tuple"),
+    "builtins.range": ("range",), "collections.Iterable": ("list", "tuple", "set"),
+}  # fmt: skip
+_TENSORS = ("torch.Tensor", "torch.FloatTensor", "torch.nn.Parameter")
+
+
+def belongs(value: Value, cls: Value) -> bool | None:
+    """Is a value an object of the class?"""
+    if isinstance(value, OneOf):
+        answers = {belongs(v, cls) for v in value.values}
+        return answers.pop() if len(answers) == 1 else None
+    if isinstance(cls, Class):
+        if isinstance(value, Instance):
+            return True if cls in list(value.cls.ancestry()) else (False if value.cls.closed else None)
+        return None if isinstance(value, (Unknown, Obj)) else False
+    if not isinstance(cls, Ext) or isinstance(value, Unknown):
+        return None
+    name = cls.name
+    if isinstance(value, Const):
+        known = name in _TYPES or name in _SEQUENCES or name == "builtins.dict" or name.startswith("torch.")
+        return isinstance(value.value, _TYPES.get(name, ())) if known else None
+    if isinstance(value, Seq):
+        if name in _SEQUENCES:
+            return value.kind in _SEQUENCES[name]
+        return False if name in _TYPES or name.startswith("torch.") or name == "builtins.dict" else None
+    if isinstance(value, Mapping):
+        return (
+            name in ("builtins.dict", "collections.abc.Mapping")
+            if name in ("builtins.dict", *_TYPES, *_SEQUENCES)
+            else None
+        )
+    if isinstance(value, Array):
+        return True if name == "torch.Tensor" and value.lib == "torch" else False if name in _TYPES else None
+    if isinstance(value, Sym):
+        return True if name == "builtins.int" else False if name in _TYPES or name in _SEQUENCES else None
+    return object_belongs(value, name)
+
+
+def object_belongs(value: Value, name: str) -> bool | None:
+    """Is an object of a library or workspace class one of the external class?"""
+    if name in _TYPES or name in _SEQUENCES:
+        return False
+    if name == "torch.nn.Module":
+        return True if is_module(value) or (isinstance(value, Obj) and value.kind == "loss") else None
+    if isinstance(value, Instance):
+        if value.cls.extends(name):
+            return True
+        return False if value.cls.closed and value.cls.extends(*MODULE_BASES) and name.startswith("torch.nn.") else None
+    if isinstance(value, Obj) and value.name.startswith("torch.nn."):
+        if value.name == name:
+            return True
+        plain = "torch.nn.modules" not in name and not name.rpartition(".")[2].startswith("_")
+        return False if name.startswith("torch.nn.") and plain else None
+    return None
+
+
+@op("builtins.issubclass")
+def is_subclass(call: OpCall) -> Value | None:
+    if len(call.args) == 2 and isinstance(call.args[0], Class) and isinstance(call.args[1], Class):
+        return Const(call.args[1] in list(call.args[0].ancestry()))
+    return Unknown()
+
+
+@op("builtins.callable")
+def is_callable(call: OpCall) -> Value | None:
+    value = call.args[0] if call.args else None
+    if isinstance(value, (Func, Class, Ext)) or is_module(value):
+        return Const(True)
+    return Const(False) if isinstance(value, (Const, Seq, Mapping, Sym)) else Unknown()
+
+
+@op("builtins.type")
+def type_(call: OpCall) -> Value | None:
+    value = call.args[0] if len(call.args) == 1 else None
+    if isinstance(value, Instance):
+        return value.cls
+    if isinstance(value, Obj):
+        return call.run.program.external(value.name)
+    if isinstance(value, Const) and type(value.value) in (int, float, str, bool):
+        return call.run.program.external(f"builtins.{type(value.value).__name__}")
+    if isinstance(value, Seq) and value.kind in ("list", "tuple", "set"):
+        return call.run.program.external(f"builtins.{value.kind}")
+    return Unknown()
+
+
+@op("builtins.hasattr")
+def has_attribute(call: OpCall) -> Value | None:
+    holder, name = call.args[0] if call.args else None, call.const(1, "name")
+    if not isinstance(name, str):
+        return Unknown()
+    if isinstance(holder, Instance):
+        found = holder.attrs.get(name)
+        if (found is not None and not isinstance(found, Unknown)) or holder.cls.find(name) is not None:
+            return Const(True)
+        return Unknown()
+    if isinstance(holder, Mapping) and name in holder.items:
+        return Const(True)
+    return Unknown()
+
+
+@op("builtins.getattr")
+def getattr_(call: OpCall) -> Value | None:
+    name = call.const(1, "name")
+    if not call.args or not isinstance(name, str):
+        return Unknown()
+    holder = call.args[0]
+    found = get_attribute(call.run, call.scope, holder, name, call.node)
+    if len(call.args) == 3 and isinstance(found, Unknown) and not isinstance(holder, Unknown):
+        return Unknown(name)
+    return found
+
+
+# through sequences
+
+
+@op("builtins.any", "builtins.all")
+def any_all(call: OpCall) -> Value | None:
+    inside = elements(call.args[0]) if call.args else None
+    if inside is None:
+        return Unknown()
+    wanted = call.name.endswith("any")
+    answers = [truth(v) for v in inside]
+    if wanted in answers:
+        return Const(wanted)
+    return Unknown() if None in answers else Const(not wanted)
+
+
+@op("builtins.sorted")
+def sorted_(call: OpCall) -> Value | None:
+    value = call.args[0] if call.args else None
+    inside = elements(value) if value is not None and not (isinstance(value, Seq) and value.kind == "set") else None
+    if isinstance(value, Seq) and value.kind == "set":
+        inside = value.items
+    plain = [v.value for v in inside if isinstance(v, Const)] if inside is not None else []
+    if inside is None or len(plain) != len(inside) or "key" in call.kwargs:
+        return Seq("list", None, element(value)) if isinstance(value, Seq) else Seq("list", None, Unknown())
+    try:
+        order = sorted(range(len(plain)), key=lambda i: plain[i], reverse=call.const(9, "reverse") is True)
+    except TypeError:
+        return Unknown()
+    return fresh(call, [inside[i] for i in order])
+
+
+@op("builtins.reversed")
+def reversed_(call: OpCall) -> Value | None:
+    value = call.args[0] if call.args else None
+    inside = elements(value) if value is not None else None
+    if inside is not None:
+        return fresh(call, inside[::-1])
+    if value is None or isinstance(value, Unknown):
+        return value
+    return Seq("list", None, iterate(call.run, call.scope, value, call.node))
+
+
+@op("builtins.list", "builtins.tuple", "builtins.set", "builtins.frozenset", "collections.deque")
+def sequence(call: OpCall) -> Value | None:
+    kind = "tuple" if call.name.endswith("tuple") else "set" if call.name.endswith("set") else "list"
+    if not call.args:
+        return fresh(call, [], kind)
+    value = call.args[0]
+    inside = elements(value)
+    if inside is not None:
+        made = fresh(call, distinct(inside) if kind == "set" else inside, kind)
+        made.origin = value.origin if isinstance(value, Seq) else None
+        return made
+    if isinstance(value, Seq):
+        return Seq("list" if kind == "set" else kind, None, element(value), value.origin)
+    if isinstance(value, Unknown) or (isinstance(value, Obj) and value.kind == "parameters"):
+        return value
+    return Seq("list" if kind == "set" else kind, None, iterate(call.run, call.scope, value, call.node))
+
+
+def distinct(values: list[Value]) -> list[Value]:
+    """Each constant once."""
+    result: list[Value] = []
+    seen: list[Any] = []
+    for value in values:
+        if isinstance(value, Const):
+            if value.value in seen:
+                continue
+            seen.append(value.value)
+        result.append(value)
+    return result
+
+
+def fresh(call: OpCall, inside: list[Value], kind: str = "list") -> Seq:
+    made = Seq(kind, list(inside))
+    made.born = call.run.tick()
+    return made
+
+
+@op("builtins.iter")
+def iter_(call: OpCall) -> Value | None:
+    return call.args[0] if call.args else None
+
+
+@op("builtins.map")
+def map_(call: OpCall) -> Value | None:
+    if len(call.args) < 2:
+        return None
+    function, *over = call.args
+    columns = [elements(v) for v in over]
+    known = [c for c in columns if c is not None]
+    if len(known) == len(columns) and all(len(c) <= 64 for c in known):
+        rows = [list(row) for row in zip(*known, strict=False)]
+        return fresh(call, [invoke(call.run, call.scope, function, row, {}, call.node) for row in rows])
+    items = [iterate(call.run, call.scope, v, call.node) for v in over]
+    return Seq("list", None, invoke(call.run, call.scope, function, items, {}, call.node))
+
+
+@op("builtins.filter")
+def filter_(call: OpCall) -> Value | None:
+    if len(call.args) != 2:
+        return None
+    function, over = call.args
+    inside = elements(over)
+    if inside is None or len(inside) > 64:
+        return (
+            over
+            if isinstance(over, (Obj, Unknown))
+            else Seq("list", None, iterate(call.run, call.scope, over, call.node))
+        )
+    answers: list[bool | None] = []
+    for item in inside:
+        none = isinstance(function, Const) and function.value is None
+        result = item if none else invoke(call.run, call.scope, function, [item], {}, call.node)
+        answers.append(assumed_truth(result) if call.run.assuming else truth(result))
+    if None in answers:
+        return Seq("list", None, element(Seq("list", inside)))
+    return fresh(call, [item for item, keep in zip(inside, answers, strict=True) if keep])
+
+
+@op("itertools.chain", "itertools.chain.from_iterable")
+def chain(call: OpCall) -> Value | None:
+    parts = call.args
+    if call.name.endswith("from_iterable"):
+        inner = elements(parts[0]) if parts else None
+        if inner is None:
+            return None
+        parts = inner
+    columns = [elements(part) for part in parts]
+    known = [c for c in columns if c is not None]
+    if len(known) == len(columns):
+        return fresh(call, [item for column in known for item in column])
+    return None
+
+
+@op("itertools.repeat")
+def repeat(call: OpCall) -> Value | None:
+    times = call.const(1, "times")
+    if call.args and isinstance(times, int) and 0 <= times <= 64:
+        return fresh(call, [call.args[0]] * times)
+    return Seq("list", None, call.args[0]) if call.args else None
+
+
+# numbers
+
+_MATH: dict[str, Callable[..., Any]] = {
+    f"math.{name}": getattr(math, name)
+    for name in (
+        "sqrt", "ceil", "floor", "log", "log2", "log10", "exp", "pow", "gcd", "prod", "fabs", "sin", "cos", "tan",
+        "tanh", "trunc", "isqrt", "comb", "factorial", "radians", "degrees", "atan", "fmod",
+    )
+}  # fmt: skip
+
+
+@op(*_MATH)
+def mathematics(call: OpCall) -> Value | None:
+    numbers: list[Any] = [number(a) for a in call.args]
+    if call.name == "math.prod" and len(call.args) == 1:
+        inside = elements(call.args[0])
+        factors = [number(v) for v in inside] if inside is not None else [None]
+        numbers = [] if None in factors else [factors]
+    if not numbers or None in numbers or call.kwargs:
+        return Unknown()
+    if call.name in ("math.factorial", "math.comb", "math.exp", "math.pow") and any(abs(n) > 60 for n in numbers):
+        return Unknown()
+    try:
+        result = _MATH[call.name](*numbers)
+    except (ArithmeticError, TypeError, ValueError):
+        return Unknown()
+    default = next((a.default for a in call.args if isinstance(a, Const) and a.default), None)
+    return Const(result, call.step(call.name), default)
+
+
+@op("builtins.divmod")
+def divmod_(call: OpCall) -> Value | None:
+    a, b = (number(v) for v in (*call.args[:2], *[None] * (2 - len(call.args))))
+    if a is None or not b:
+        return Seq("tuple", [Unknown(), Unknown()])
+    return Seq("tuple", [Const(a // b), Const(a % b)])
+
+
+@op("builtins.pow")
+def pow_(call: OpCall) -> Value | None:
+    a, b = number(call.arg(0, "base")), number(call.arg(1, "exp"))
+    if a is None or b is None or abs(a) > 1e6 or abs(b) > 16 or (a == 0 and b < 0) or (a < 0 and b != int(b)):
+        return Unknown()
+    return Const(a**b)
+
+
+# calls through something else
+
+
+@called("partial")
+def call_partial(call: OpCall) -> Value | None:
+    """`functools.partial(f, …)(…)`."""
+    made = call.receiver
+    if not isinstance(made, Obj) or not made.args:
+        return None
+    return invoke(
+        call.run, call.scope, made.args[0], [*made.args[1:], *call.args], {**made.kwargs, **call.kwargs}, call.node
+    )
+
+
+@method("partial", ".func")
+def partial_function(call: OpCall) -> Value | None:
+    return call.receiver.args[0] if isinstance(call.receiver, Obj) and call.receiver.args else None
+
+
+@op("torch.utils.checkpoint.checkpoint", "deepspeed.checkpointing.checkpoint", "torch.jit.trace")
+def checkpoint(call: OpCall) -> Value | None:
+    """Checkpointing calls the function; tracing gives the module back."""
+    if not call.args:
+        return None
+    if call.name.endswith("trace"):
+        return call.args[0]
+    own = ("use_reentrant", "preserve_rng_state", "context_fn", "determinism_check", "debug")
+    rest = {k: v for k, v in call.kwargs.items() if k not in own}
+    return invoke(call.run, call.scope, call.args[0], call.args[1:], rest, call.node)
+
+
+@op("torch.utils.checkpoint.checkpoint_sequential")
+def checkpoint_sequential(call: OpCall) -> Value | None:
+    inside, value = elements(call.args[0]) if call.args else None, call.arg(2, "input")
+    if inside is None or value is None:
+        return None
+    for part in inside:
+        value = invoke(call.run, call.scope, part, [value], {}, call.node)
+    return value
