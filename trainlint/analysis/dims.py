@@ -197,6 +197,8 @@ def constant_of(poly: Poly) -> int:
 
 def same(a: Value | None, b: Value | None) -> bool | None:
     """Are two sizes equal? None where it is not decided for all values of the symbols."""
+    if type(a) is Const and type(b) is Const and type(a.value) is int and type(b.value) is int:
+        return a.value == b.value
     combinations = pairs(a, b)
     if combinations:
         return agreed(combinations, same)
@@ -216,6 +218,8 @@ def same(a: Value | None, b: Value | None) -> bool | None:
 
 def at_least(a: Value | None, b: Value | None) -> bool | None:
     """`a >= b`, three-valued."""
+    if type(a) is Const and type(b) is Const and type(a.value) is int and type(b.value) is int:
+        return a.value >= b.value
     combinations = pairs(a, b)
     if combinations:
         return agreed(combinations, at_least)

@@ -7,11 +7,10 @@ import re
 from trainlint.analysis.facts import DataLoader, EvalLoop, Event, Loop, ModuleClass, Trace, TrainLoop, WholeProgram
 from trainlint.analysis.frameworks import HOOK_BASES
 from trainlint.analysis.incremental import blocks, flat
-from trainlint.analysis.modules import MODULE_BASES, is_module
+from trainlint.analysis.modules import MODULE_BASES, ir_slots, is_module
 from trainlint.analysis.program import Program
 from trainlint.analysis.values import Class, Func, Instance, Obj, OneOf, Seq, Unknown, Value, alternatives
 from trainlint.syntax import ir
-from trainlint.syntax.edits import source
 
 _EVAL_NAME = re.compile(
     r"(^|_)(val|valid|validate|validation|test|testing|eval|evaluate|evaluation|infer|predict)", re.I
@@ -51,8 +50,7 @@ def starts_base(init: ir.FunctionDef) -> bool:
     for stmt in flat(init.body):
         if isinstance(stmt, (ir.UnknownStmt, ir.Broken, ir.FunctionDef, ir.ClassDef)):
             return True
-        source_text = source(stmt) if not blocks(stmt) else ""
-        if "super" in source_text or "__init__" in source_text or "__setattr__" in source_text:
+        if not blocks(stmt) and mentions_base(stmt):
             return True
         if isinstance(stmt, ir.ExprStmt) and isinstance(stmt.value, ir.Call):
             call = stmt.value
@@ -60,6 +58,21 @@ def starts_base(init: ir.FunctionDef) -> bool:
             parts = [owner, *call.args]
             if any(isinstance(part, ir.Name) and part.id == receiver for part in parts):
                 return True
+    return False
+
+
+def mentions_base(stmt: ir.Stmt) -> bool:
+    """Does a simple statement name `super`, `__init__` or `__setattr__`?"""
+    stack: list[object] = [stmt]
+    while stack:
+        part = stack.pop()
+        if isinstance(part, (list, tuple)):
+            stack += part
+            continue
+        name = part.id if isinstance(part, ir.Name) else part.name if isinstance(part, ir.Attr) else ""
+        if name in ("super", "__init__", "__setattr__"):
+            return True
+        stack += [getattr(part, slot, None) for slot in ir_slots(type(part))]
     return False
 
 
@@ -155,19 +168,40 @@ def role_by_name(fact: DataLoader) -> str | None:
 
 def touches(event: Event, *values: Value | None) -> bool:
     """Does an unknown call get one of the values, or something that holds it?"""
-    return any(holds(arg, value) for arg in event.args for value in values if value is not None)
+    if event.reach is None:
+        event.reach = frozenset(key for arg in event.args for key in within(arg))
+    return any(not event.reach.isdisjoint(keys_of(value)) for value in values if value is not None)
 
 
-def holds(container: Value, wanted: Value, depth: int = 3) -> bool:
-    if same_thing(container, wanted):
-        return True
-    if depth == 0:
-        return False
+def holds(container: Value, wanted: Value) -> bool:
+    """Is the wanted value the container, or inside of it?"""
+    return not within(container).isdisjoint(keys_of(wanted))
+
+
+def keys_of(value: Value) -> list[int]:
+    """The identities of the objects that a value may be."""
+    return [id(unwrapped(option)) for option in alternatives(value)]
+
+
+def within(container: Value, depth: int = 3) -> set[int]:
+    """The identities of a value and of what it holds, three levels deep."""
+    found: set[int] = set()
+    level: list[Value] = [container]
+    for _ in range(depth + 1):
+        inside: list[Value] = []
+        for value in level:
+            found.update(keys_of(value))
+            inside += parts_of(value)
+        level = inside
+    return found
+
+
+def parts_of(container: Value) -> list[Value]:
+    """What lists, objects and layers hold; an optimizer only refers to its parameters."""
     if isinstance(container, Seq):
-        parts = container.items if container.items is not None else [container.elem] if container.elem else []
-        return any(holds(p, wanted, depth - 1) for p in parts)
+        return container.items if container.items is not None else [container.elem] if container.elem else []
     if isinstance(container, Instance):
-        return any(holds(p, wanted, depth - 1) for p in container.attrs.values())
+        return list(container.attrs.values())
     if isinstance(container, Obj) and container.kind not in ("parameters", "optimizer", "scheduler"):
-        return any(holds(p, wanted, depth - 1) for p in container.args)
-    return False
+        return list(container.args)
+    return []

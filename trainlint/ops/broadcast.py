@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from trainlint.analysis import dims
 from trainlint.analysis.registry import OpCall
-from trainlint.analysis.values import Array, Const, OneOf, Unknown, Value, alternatives, one_of
+from trainlint.analysis.values import Array, Const, OneOf, Sym, Unknown, Value, alternatives, one_of
 from trainlint.ops.dtypes import is_number
 from trainlint.ops.layout import letters
 
@@ -48,6 +48,8 @@ def shape_of(value: Value | None) -> Shape:
 
 def together(a: Value, b: Value) -> Value | None:
     """The size of two axes broadcast together, None where they cannot be."""
+    if a is b and (type(a) is Const or type(a) is Sym):
+        return a
     if isinstance(a, OneOf) or isinstance(b, OneOf):
         pairs = [together(x, y) for x in alternatives(a) for y in alternatives(b)]
         fitting = tuple(p for p in pairs if p is not None)
@@ -72,6 +74,10 @@ def broadcast(left: Shape, right: Shape) -> Shape | Clash:
     """The shape of two operands together. Where a rank is not known only the sizes that are certain are."""
     sizes: list[Value] = []
     open_ended = left.tail or right.tail
+    if not left.sizes and not left.tail:
+        return right
+    if not right.sizes and not right.tail:
+        return left
     for index in range(1, max(len(left.sizes), len(right.sizes)) + 1):
         a, b = left.at(index), right.at(index)
         if a is None or b is None:
