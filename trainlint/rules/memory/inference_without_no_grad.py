@@ -29,6 +29,7 @@ from trainlint.rules.api import (
     Array,
     Because,
     Class,
+    Const,
     EvalLoop,
     Event,
     Place,
@@ -104,7 +105,10 @@ def judged(loop: EvalLoop):
 def made_up(forward: Event) -> bool:
     """A smoke test: the input is a tensor made in place, `torch.rand(2, 3, 224, 224)`, not data."""
     first = forward.args[0] if forward.args else None
-    return isinstance(first, Array) and first.shape is not None
+    if not isinstance(first, Array) or first.shape is None or first.layout or first.colour:
+        return False
+    # a batch of a loader has a symbol for its first axis
+    return all(isinstance(size, Const) for size in first.shape)
 
 
 def modelled(event: Event) -> bool:
