@@ -16,6 +16,7 @@ from trainlint.analysis.modules import (
     walk,
     why,
 )
+from trainlint.analysis.parameters import BUFFERS
 from trainlint.analysis.registry import OpCall, called, method
 from trainlint.analysis.values import Array, Const, Instance, Mapping, Obj, Seq, Unknown, Value
 
@@ -66,6 +67,10 @@ def register(call: OpCall) -> Value | None:
         value = value.but(device=None, tail=value.tail)
     if isinstance(name, Const) and isinstance(name.value, str):
         set_attribute(call.run, call.scope, holder, name.value, value)
+        if call.name == "register_buffer" and isinstance(holder, (Obj, Instance)):
+            listed = holder.attrs.get(BUFFERS)
+            call.run.touch(holder, BUFFERS)
+            holder.attrs[BUFFERS] = Const((*(listed.value if isinstance(listed, Const) else ()), name.value))
     elif isinstance(holder, (Obj, Instance)) and call.name not in ("register_buffer", "register_parameter"):
         set_child(call.run, holder, name, value)
     return Const(None)

@@ -7,8 +7,9 @@ from typing import Any
 
 from trainlint.analysis.calls import call as invoke
 from trainlint.analysis.facts import ImageUse
+from trainlint.analysis.parameters import BUFFERS, CAST
 from trainlint.analysis.registry import Op, OpCall, alias, called, kind, method
-from trainlint.analysis.values import Array, Const, Instance, Mapping, Obj, Place, Seq, Unknown, Value
+from trainlint.analysis.values import Array, Const, Instance, Mapping, Obj, Place, Seq, Unknown, Value, known
 from trainlint.ops.arguments import FLOATS, INTEGERS, dtype_named, given, shape_of
 
 kind("module", "torch.nn.*", "torch.nn.modules.*", "torchvision.ops.*", "timm.layers.*", "timm.models.*")
@@ -29,8 +30,6 @@ alias(
 
 # the constructor of a layer: what it refuses
 CONSTRUCTORS: dict[str, Op] = {}
-# what `.double()` and its kin leave on a layer
-CAST = "[dtype]"
 
 
 def constructed(*names: str) -> Callable[[Op], Op]:
@@ -205,7 +204,7 @@ def mark(value: Value, dtype: Value, seen: set[int]) -> None:
     if id(value) in seen:
         return
     seen.add(id(value))
-    if isinstance(value, Obj) and value.kind in ("module", "loss"):
+    if isinstance(value, Obj) and value.kind in ("module", "loss", "parameter"):
         value.attrs[CAST] = dtype
         parts: list[Value] = [*value.args, *value.attrs.values()]
     elif isinstance(value, Instance):
@@ -216,5 +215,16 @@ def mark(value: Value, dtype: Value, seen: set[int]) -> None:
         parts = list(value.items.values())
     else:
         return
+    if isinstance(value, (Obj, Instance)):
+        cast_buffers(value, known(dtype))
     for part in parts:
         mark(part, dtype, seen)
+
+
+def cast_buffers(holder: Obj | Instance, dtype: str | None) -> None:
+    """Registered buffers of floating point are cast with the layers."""
+    names = known(holder.attrs.get(BUFFERS)) or ()
+    for name in names:
+        now = holder.attrs.get(name)
+        if isinstance(now, Array) and now.dtype in FLOATS:
+            holder.attrs[name] = now.but(dtype=dtype)

@@ -257,27 +257,40 @@ def copy_(call: OpCall) -> Value | None:
         return value
     if value is None:
         return Unknown()
-    return copied(call.run, value, deep=call.name.endswith("deepcopy"), depth=4)
+    return copied(call.run, value, deep=call.name.endswith("deepcopy"), made={})
 
 
-def copied(run: Run, value: Value, deep: bool, depth: int) -> Value:
-    """A copy of a list or an object, with copies of what it holds (`deep`)."""
+def copied(run: Run, value: Value, deep: bool, made: dict[int, tuple[Value, Value]]) -> Value:
+    """A copy of a list or an object, with copies of what it holds (`deep`): what is held twice is copied once.
+
+    `made` holds the originals copied so far with their copies, by the identity of the original.
+    """
 
     def inner(part: Value) -> Value:
-        return copied(run, part, deep, depth - 1) if deep and depth else part
+        return copied(run, part, deep, made) if deep else part
 
+    if id(value) in made:
+        return made[id(value)][1]
     if isinstance(value, Seq):
-        items = [inner(v) for v in value.items] if value.items is not None else None
-        sequence = Seq(value.kind, items, value.elem, value.origin)
+        sequence = Seq(value.kind, None, value.elem, value.origin)
+        made[id(value)] = value, sequence
+        sequence.items = [inner(v) for v in value.items] if value.items is not None else None
         sequence.born = run.tick()
         return sequence
     if isinstance(value, Obj):
         twin = Obj(value.name, value.kind, value.node, value.args, value.kwargs, value.origin, value.file)
-        twin.attrs = {name: inner(part) for name, part in value.attrs.items()}
+        made[id(value)] = value, twin
+        for name, part in value.attrs.items():
+            twin.attrs[name] = inner(part)
+            if deep and isinstance(part, Unknown):
+                # a weight that was read: the copy has one of its own
+                fresh = Unknown(part.name, part.origin, part.param)
+                twin.attrs[name] = made.setdefault(id(part), (part, fresh))[1]
         twin.born = run.tick()
         return twin
     if isinstance(value, Instance):
         instance = Instance(value.cls, value.origin)
+        made[id(value)] = value, instance
         instance.attrs = {name: inner(part) for name, part in value.attrs.items()}
         instance.args, instance.kwargs, instance.tried = value.args, value.kwargs, set(value.tried)
         instance.depth = run.tick()

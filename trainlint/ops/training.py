@@ -103,10 +103,6 @@ def wrap(call: OpCall) -> Value | None:
     "torch.compile",
     "torch.jit.script",
     "torch.nn.SyncBatchNorm.convert_sync_batchnorm",
-    "torch.nn.utils.weight_norm",
-    "torch.nn.utils.spectral_norm",
-    "torch.nn.utils.parametrizations.spectral_norm",
-    "torch.nn.utils.parametrizations.weight_norm",
     "apex.parallel.convert_syncbn_model",
 )
 def same_model(call: OpCall) -> Value | None:
