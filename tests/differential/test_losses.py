@@ -237,7 +237,7 @@ def test_ctc(steps: int, classes: int, batch: int, batched: bool, reduction: str
 def test_batches() -> None:
     symbolic("y = F.cross_entropy(torch.zeros(B, 3), torch.zeros(B, dtype=torch.int64), reduction='none')\n", B=4)
     symbolic("y = F.cross_entropy(torch.zeros(B, 3, 2), torch.zeros(B, 2).long(), reduction='none')\n", B=4)
-    symbolic("y = nn.MSELoss(reduction='none')(torch.zeros(B, 3), torch.zeros(B, 1))\n", B=4)
+    symbolic("y = nn.MSELoss(reduction='none')(torch.zeros(B, 3), torch.zeros(B, 3))\n", B=4)
     symbolic("y = nn.BCELoss(reduction='none')(torch.zeros(B, 3), torch.zeros(B, 3))\n", B=4)
 
 
