@@ -167,6 +167,9 @@ def meshgrid(call: OpCall) -> Value | None:
         if not call.require(len(shape_of) <= 1, "rank", vector, got=Const(len(shape_of)), wanted=Const(1)):
             return Seq("tuple", [Array() for _ in vectors])
         shape.append(shape_of[0] if shape_of else Const(1))
+    dtypes = {v.dtype for v in vectors if isinstance(v, Array) and v.dtype is not None}
+    if not call.require(len(dtypes) < 2, "dtype", *vectors, got=" and ".join(sorted(dtypes))):
+        return Seq("tuple", [Array() for _ in vectors])
     if len(shape) > 1:
         if not isinstance(indexing, Const):
             shape = [Unknown() for _ in shape]

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from trainlint.analysis.registry import OpCall, alias, array_method, op
-from trainlint.analysis.values import Array, Const, Seq, Unknown, Value, element
+from trainlint.analysis.values import Array, Const, Unknown, Value
 from trainlint.ops.layers import likely
-from trainlint.ops.layout import added
 
 alias("torch.nn.functional.", "torch.nn.functional.functional.")
 alias("torch.utils.data.DataLoader", "torch.utils.data.dataloader.DataLoader")
@@ -15,23 +14,6 @@ alias("torch.no_grad", "torch.autograd.grad_mode.no_grad")
 alias("torch.nn.Module", "torch.nn.modules.Module", "torch.nn.modules.module.Module")
 alias("torch.nn.Sequential", "torch.nn.modules.Sequential", "torch.nn.modules.container.Sequential")
 alias("torch.nn.", "torch.nn.modules.conv.", "torch.nn.modules.linear.", "torch.nn.modules.loss.")
-
-
-@op("torch.stack", "torch.cat", "torch.concat", "torch.vstack", "torch.hstack")
-def stack(call: OpCall) -> Value | None:
-    """Elements of one kind stay of that kind; `stack` adds an axis in front."""
-    parts = call.arg(0, "tensors")
-    inner = element(parts) if isinstance(parts, Seq) else Unknown()
-    if not isinstance(inner, Array):
-        return Array(grad=None)
-    dim = call.const(1, "dim")
-    if call.name == "torch.stack":
-        return (
-            added(call, inner, "N" if inner.layout and "N" not in inner.layout else "T")
-            if dim in (None, 0)
-            else Array(grad=inner.grad)
-        )
-    return inner.but(shape=None, channels=None if dim not in (None, 0) else inner.channels)
 
 
 @array_method("numpy")
