@@ -42,13 +42,13 @@ def joins(draw: st.DrawFn) -> str:
     return f"y = torch.{name}([{parts}], {keyword}{draw(AXIS)})"
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(joins())
 def test_cat_and_stack(code: str) -> None:
     agree(code)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     st.sampled_from(["hstack", "vstack", "dstack", "column_stack", "row_stack", "block_diag", "cartesian_prod"]),
     SHAPE,
@@ -65,7 +65,7 @@ NUMBERS = st.integers(-1, 7)
 LISTS = st.lists(st.integers(-2, 4), max_size=3)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=140, deadline=None)
 @given(
     SHAPE,
     st.sampled_from(["chunk", "split", "split", "tensor_split", "tensor_split", "unbind"]),
@@ -81,13 +81,13 @@ def test_parts(shape: tuple[int, ...], name: str, how: int | list[int], dim: int
           f"x = {tensor(shape)}\ny = torch.{name}(x, {given_}dim={dim})")  # fmt: skip
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(SHAPE, st.sampled_from(["hsplit", "vsplit", "dsplit"]), st.one_of(st.integers(0, 3), LISTS.map(tuple)))
 def test_even_splits(shape: tuple[int, ...], name: str, how: int | tuple[int, ...]) -> None:
     agree(f"y = torch.{name}({tensor(shape)}, {how})")
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.tuples(SIZE, DTYPES), min_size=1, max_size=3), st.sampled_from(["", ", indexing='xy'"]))
 def test_meshgrid(vectors: list[tuple[int, str]], indexing: str) -> None:
     agree(f"y = torch.meshgrid({', '.join(tensor((n,), d) for n, d in vectors)}{indexing})")
@@ -200,7 +200,7 @@ def test_graph(code: str, grad: bool | None) -> None:
     assert value.grad is grad
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(SHAPE, SHAPE, AXIS)
 def test_sound_with_a_tensor_of_unknown_shape(a: tuple[int, ...], b: tuple[int, ...], dim: int) -> None:
     hidden = f"torch.load('x') if False else {tensor(b)}"
