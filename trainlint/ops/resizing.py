@@ -192,8 +192,10 @@ def interpolated(call: OpCall, array: Array, wanted: Value, factor: Value, mode:
         out = [scaled(last(array, at - n), part) for at, part in enumerate(parts)]
     else:
         out = [size(part) for part in parts]
+    # `area` is an adaptive pool, which may give nothing
+    least = Const(0 if mode == "area" else 1)
     for extent in out:
-        if not call.require(dims.at_least(extent, Const(1)), "kernel", array, got=extent, wanted=Const(1)):
+        if not call.require(dims.at_least(extent, least), "kernel", array, got=extent, wanted=least):
             return nothing(call)
     return resized(call, array, out)
 
