@@ -107,3 +107,12 @@ def test_configuration_of_a_transformer() -> None:
     width = names["width"]
     assert isinstance(width, Const)
     assert width.value == 768
+
+
+def test_the_range_of_the_output_is_that_of_the_head() -> None:
+    """A head that ends in `LogSoftmax` gives log-probabilities, one that is not known anything."""
+    head = "nn.Sequential(nn.Linear(1024, 2), nn.LogSoftmax(dim=1))"
+    names, _ = run(f"m = models.densenet121(); m.classifier = {head}; y = m(torch.rand(8, 3, 224, 224))")
+    plain, _ = run("m = models.densenet121(); y = m(torch.rand(8, 3, 224, 224))")
+    unknown, _ = run("m = models.densenet121(); m.classifier = head(); y = m(torch.rand(8, 3, 224, 224))")
+    assert [getattr(n["y"], "range", "") for n in (names, plain, unknown)] == ["logprob", "logits", None]

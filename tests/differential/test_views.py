@@ -204,3 +204,11 @@ def test_sizes_that_are_not_known(shape: str) -> None:
 @given(SHAPES, st.sampled_from(["rot90(k=1)", "diag_embed(1)", "diag_embed(0, 0, 1)", "squeeze(-1)", "T"]))
 def test_sound(shape: tuple[int, ...], call: str) -> None:
     sound(made(shape) + f"y = x.{call}")
+
+
+@pytest.mark.parametrize(
+    "code", ["x.resize_(2, 12)", "x.resize_((4, 6))", "x.t_()", "x.unsqueeze_(0)", "x.resize_as_(z)"]
+)
+def test_in_place_methods_change_what_the_name_stands_for(code: str) -> None:
+    start = "x = torch.ones(2, 12)" if code == "x.t_()" else "x = torch.ones(2, 3, 4)"
+    agree(f"z = torch.ones(8, 3)\n{start}\n{code}\ny = x")

@@ -100,8 +100,11 @@ def takes_tensors(obj: Obj) -> bool:
 
 
 def report_mixed(run: Run, scope: Scope, node: ir.Expr | ir.Stmt, op: str, values: list[Value]) -> None:
-    """Report operands of one operation of which one is a new tensor on the default device and one is not."""
-    flat = [v for value in values for v in (value.items or [] if isinstance(value, Seq) else [value])]
+    """Report operands of one operation of which one is a new tensor on the default device and one is not.
+
+    A list of tensors comes first (`torch.cat`); what stands in a later list are sizes.
+    """
+    flat = [*(values[0].items or []), *values[1:]] if values and isinstance(values[0], Seq) else values
     created = next((v for v in flat if isinstance(v, Array) and v.device == "cpu" and not is_scalar(v)), None)
     if created is None or run.muted:
         return

@@ -14,6 +14,7 @@ from trainlint.analysis.run import Run
 from trainlint.analysis.scalars import binary, compare, unary
 from trainlint.analysis.scope import Scope
 from trainlint.analysis.values import (
+    Array,
     Const,
     Ext,
     Func,
@@ -82,7 +83,12 @@ def _call(run: Run, scope: Scope, expr: ir.Call) -> Value:
             return calls.call_super(run, scope, expr, func.name)
         receiver = evaluate(run, scope, func.value)
         args, kwargs = arguments(run, scope, expr)
-        return calls.call_method(run, scope, receiver, func.name, args, kwargs, expr)
+        result = calls.call_method(run, scope, receiver, func.name, args, kwargs, expr)
+        if func.name.endswith("_") and isinstance(receiver, Array) and isinstance(result, Array):
+            # an in-place method: the tensor of that name is the result from here on
+            if isinstance(func.value, ir.Name) and func.name[0] != "_":
+                bind_target(run, scope, func.value, result)
+        return result
     callee = evaluate(run, scope, func)
     args, kwargs = arguments(run, scope, expr)
     return calls.call(run, scope, callee, args, kwargs, expr)

@@ -6,7 +6,7 @@ from typing import Any
 
 from trainlint.analysis import dims
 from trainlint.analysis.facts import BatchMixed
-from trainlint.analysis.registry import OpCall, op, tensor_op
+from trainlint.analysis.registry import OpCall, array_method, op, tensor_op
 from trainlint.analysis.values import Array, Const, Ext, Seq, Sym, Unknown, Value
 from trainlint.ops.layout import (
     added,
@@ -259,3 +259,24 @@ def unfold(call: OpCall) -> Value | None:
         return Array()
     count = dims.add(dims.floordiv(dims.sub(extent, length), stride), Const(1))
     return array.but(layout=None, shape=(*array.shape[:at], count, *array.shape[at + 1 :], length))
+
+
+@array_method("resize_")
+def resize_in_place(call: OpCall) -> Value | None:
+    """`x.resize_(2, 3)`: these sizes, whatever the number of elements was before."""
+    array = call.receiver
+    if not isinstance(array, Array):
+        return None
+    sizes = sizes_of(call, 0, "size")
+    if sizes is None:
+        return lost(array)
+    return array.but(layout=None, channels=None, shape=tuple(sizes))
+
+
+@array_method("resize_as_")
+def resize_as_in_place(call: OpCall) -> Value | None:
+    """`x.resize_as_(other)`: the sizes of the other."""
+    array, other = call.receiver, call.arg(0, "other")
+    if not isinstance(array, Array):
+        return None
+    return array.but(layout=None, channels=None, shape=other.shape if isinstance(other, Array) else None)

@@ -29,7 +29,7 @@ def permute(call: OpCall) -> Value | None:
     return permuted(call, array, axes(call, given(call, 1, "dims"))) if isinstance(array, Array) else None
 
 
-@tensor_op("transpose", "swapaxes", "swapdims")
+@tensor_op("transpose", "swapaxes", "swapdims", inplace=True)
 def transpose(call: OpCall) -> Value | None:
     """Two axes exchanged for torch; all axes given (or none: reversed) for NumPy's `transpose`."""
     array = call.args[0]
@@ -57,7 +57,7 @@ def transposed(call: OpCall) -> Value | None:
     return reversed_axes(call, call.receiver) if isinstance(call.receiver, Array) else None
 
 
-@tensor_op("t")
+@tensor_op("t", inplace=True)
 def t(call: OpCall) -> Value | None:
     """The transpose of a matrix; vectors stay."""
     array = call.args[0]
@@ -102,7 +102,7 @@ def movedim(call: OpCall) -> Value | None:
     return moved_axes(call, array, ends[0], ends[1])
 
 
-@tensor_op("unsqueeze")
+@tensor_op("unsqueeze", inplace=True)
 def unsqueeze(call: OpCall) -> Value | None:
     """A new axis of size 1; in front of an image it is the batch axis."""
     array = call.args[0]

@@ -346,12 +346,14 @@ def scores(call: OpCall, model: Obj, found: dict[str, Any], array: Array | None)
         return nothing(call)
     if found.get("aux") and not pretrained_without_aux(model):
         return Unknown("scores and auxiliary scores")
-    classes = outputs(call, model, found)
+    rank = 5 if found.get("task") == "video" else 4
+    batch = (axis(array, 0) if array is not None and array.rank == rank else None) or Unknown("batch")
+    if not head_kept(model, found):
+        return through_head(call, model, found, batch)
+    classes = outputs(model, found)
     if classes is None:
         return nothing(call).but(range="logits", via=here(call))
-    rank = 5 if found.get("task") == "video" else 4
-    batch = axis(array, 0) if array is not None and array.rank == rank else None
-    result = nothing(call).but(shape=(batch or Unknown("batch"), classes), range="logits", via=here(call))
+    result = nothing(call).but(shape=(batch, classes), range="logits", via=here(call))
     if array is not None and array.dtype in ("float32", "float16", "bfloat16") and not in_autocast(call):
         result = result.but(dtype=array.dtype)
     return result
@@ -370,21 +372,24 @@ def pretrained_without_aux(model: Obj) -> bool:
     return model.name.endswith(".googlenet") and pretrained(model) and "aux_logits" not in model.kwargs
 
 
-def outputs(call: OpCall, model: Obj, found: dict[str, Any]) -> Value | None:
-    """The size of the last axis: the classes it was built with, or what a replaced head gives."""
-    if head_kept(model, found):
-        classes = model.attrs[CLASSES]
-        if isinstance(classes, Const) and classes.value == 0:
-            pooled = found.get("pooled")
-            return Const(pooled) if found["classes"] and isinstance(pooled, int) else None
-        return classes if found.get("head") else None
+def outputs(model: Obj, found: dict[str, Any]) -> Value | None:
+    """The classes a model was built with."""
+    classes = model.attrs[CLASSES]
+    if isinstance(classes, Const) and classes.value == 0:
+        pooled = found.get("pooled")
+        return Const(pooled) if found["classes"] and isinstance(pooled, int) else None
+    return classes if found.get("head") else None
+
+
+def through_head(call: OpCall, model: Obj, found: dict[str, Any], batch: Value) -> Value:
+    """What a replaced head makes of the features: nothing is known of it where the head is not."""
     replaced = head_input(model, found)
     if replaced is None:
-        return None
+        return nothing(call)
     head, shape = replaced
-    batch = Unknown("batch")
-    result = invoke(call.run, call.scope, head, [Array(shape=(batch, *map(Const, shape)))], {}, call.node)
-    return axis(result, -1) if isinstance(result, Array) else None
+    features = nothing(call).but(shape=(batch, *map(Const, shape)))
+    result = invoke(call.run, call.scope, head, [features], {}, call.node)
+    return result if isinstance(result, Array) else nothing(call)
 
 
 def head_input(model: Obj, found: dict[str, Any]) -> tuple[Value, list[int]] | None:

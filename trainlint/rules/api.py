@@ -37,7 +37,7 @@ from trainlint.analysis.facts import (
 )
 from trainlint.analysis.image_facts import ColourChange, Normalisation, Refusal, SizeOrder
 from trainlint.analysis.loops import holds, loaders_of, same_thing, touches, unwrapped
-from trainlint.analysis.modules import is_module
+from trainlint.analysis.modules import is_module, is_weightless
 from trainlint.analysis.values import (
     Array,
     Class,
@@ -375,6 +375,7 @@ __all__ = [
     "ir",
     "is_module",
     "is_none",
+    "is_weightless",
     "known",
     "line_of",
     "loaders_of",

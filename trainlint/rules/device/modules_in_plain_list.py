@@ -49,6 +49,8 @@ def check(fact: ModuleClass):
         container = "ModuleList" if isinstance(value, Seq) and value.kind == "list" else "ModuleDict"
         if not isinstance(value, (Seq, Mapping)) or not holds_modules(value):
             continue
+        if all_registered(value, cls.default_instance):
+            continue
         place = written(cls, name)
         if place is None or elsewhere(cls.node, name) or hides_one(place.value):
             continue
@@ -80,6 +82,13 @@ def written(cls: Class, name: str) -> ir.Assign | None:
 
 
 REGISTERS = ("add_module", "ModuleList(", "Sequential(", "parameters", "setattr", "register")
+
+
+def all_registered(value: Seq | Mapping, instance: Instance) -> bool:
+    """Is everything in the container an attribute as well (`self.blocks = [self.b1, self.b2]`)?"""
+    items = value.items.values() if isinstance(value, Mapping) else value.items or []
+    registered = {id(attribute) for attribute in instance.attrs.values()}
+    return bool(items) and all(id(item) in registered for item in items)
 
 
 def elsewhere(node: ir.ClassDef, name: str) -> bool:

@@ -38,6 +38,7 @@ from trainlint.rules.api import (
     insert_before,
     ir,
     is_module,
+    is_weightless,
     loaders_of,
     rule,
     same_thing,
@@ -113,7 +114,7 @@ def made_up(forward: Event) -> bool:
 
 def modelled(event: Event) -> bool:
     """A module, or a parameter that the only model class of the file fits."""
-    return is_module(event.subject) or event.name == "assumed"
+    return (is_module(event.subject) and not is_weightless(event.subject)) or event.name == "assumed"
 
 
 def evaluates(loop: EvalLoop, forward: Event) -> bool:
