@@ -139,6 +139,9 @@ def set_item(run: Run, scope: Scope, target: ir.Subscript, value: Value) -> None
 
     holder = evaluate(run, scope, target.value)
     if isinstance(holder, Array):
+        if holder.range == "label":
+            # classes may be merged or renamed
+            holder.range = None
         store = registry.ARRAY_METHODS.get("__setitem__")
         if store is not None:
             store(registry.OpCall(run, scope, target, "__setitem__", [value], {}, holder))

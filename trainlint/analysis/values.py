@@ -471,6 +471,10 @@ class Array(Value):
     # labels (range `label`) are the integers below this number
     classes: Value | None = None
 
+    # the last axis holds the vector of a token (of an `Embedding`, of a recurrent layer): `token`, or `sequence` where
+    # in all likelihood a batch and a time axis stand before it (`batch_first`); a new shape drops it
+    vectors: str | None = None
+
     # the symbols that stand for sizes that are not known, once they were asked for; they are this object's own
     axes: dict[int, Value] | None = None
 
@@ -481,8 +485,10 @@ class Array(Value):
         state = result.__dict__
         state.update(self.__dict__)
         state["axes"] = None
-        if "shape" in changes and "tail" not in changes:
-            state["tail"] = None
+        if "shape" in changes:
+            state["vectors"] = None
+            if "tail" not in changes:
+                state["tail"] = None
         state.update(changes)
         return result
 
@@ -619,6 +625,7 @@ def join_arrays(a: Array, b: Array) -> Array:
         tail=tail,
         stats=both("stats"),
         classes=a.classes if a.classes is b.classes else None,
+        vectors=both("vectors"),
     )
 
 

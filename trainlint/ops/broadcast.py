@@ -139,7 +139,8 @@ def device_of(values: list[Value]) -> str | None:
 
 
 def shaped(array: Array, shape: Shape, **changes: object) -> Array:
-    """The array with the shape of a result; its letters stay where they still fit."""
+    """The array with the shape of a result; its letters stay where they still fit, its last axis stays the last."""
+    changes.setdefault("vectors", array.vectors)
     if shape.tail:
         rank = len(array.layout) if array.layout is not None else None
         if rank is not None and len(shape.sizes) > rank:

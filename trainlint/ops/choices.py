@@ -62,7 +62,9 @@ def chosen(call: OpCall, condition: Value, a: Value, b: Value) -> Value | None:
     grad = joined_grad(a, b) if arrays else False if is_number(a) and is_number(b) else None
     base = arrays[0] if arrays else Array()
     likely = any(isinstance(v, Array) and v.likely for v in (condition, a, b))
-    kept = base.but(tail=base.tail, range=base.range if len({v.range for v in arrays}) == 1 else None)
+    # labels that are chosen among others are no longer those of the data set
+    alike = len({v.range for v in arrays}) == 1 and base.range != "label"
+    kept = base.but(tail=base.tail, range=base.range if alike else None)
     return shaped(kept, shape, dtype=dtype, grad=grad, likely=likely, device=device_of([condition, a, b]))
 
 
@@ -77,7 +79,8 @@ def masked_fill(call: OpCall) -> Value | None:
         if not call.require(mask.dtype == "bool", "dtype", mask, op=name, got=mask.dtype, wanted="bool"):
             return Array()
     shape = operand_shape(call, [array, mask], name, name.endswith("_"))
-    return shaped(array.but(tail=array.tail), shape) if shape is not None else Array()
+    kept = array.but(tail=array.tail, range=None if array.range == "label" else array.range)
+    return shaped(kept, shape) if shape is not None else Array()
 
 
 @tensor_op("lerp", "addcmul", "addcdiv", inplace=True)

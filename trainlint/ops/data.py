@@ -17,6 +17,7 @@ from trainlint.analysis.values import (
     Func,
     Instance,
     Obj,
+    Range,
     Seq,
     Sym,
     Unknown,
@@ -220,7 +221,7 @@ def item_of(call: OpCall, dataset: Value) -> Value:
             return item_of(call, dataset.attrs["dataset"])
         if dataset.name == "torch.utils.data.Subset":
             inner = dataset.arg(0, "dataset")
-            return item_of(call, inner) if inner is not None else Unknown("a sample")
+            return chosen(item_of(call, inner)) if inner is not None else Unknown("a sample")
         if dataset.name == "torch.utils.data.TensorDataset":
             return Seq("tuple", [iterate(call.run, call.scope, a, call.node) for a in dataset.args])
         if dataset.name == "torch.utils.data.ConcatDataset":
@@ -233,6 +234,14 @@ def item_of(call: OpCall, dataset: Value) -> Value:
     if isinstance(dataset, Seq):
         return iterate(call.run, call.scope, dataset, call.node)
     return Unknown("a sample")
+
+
+def chosen(sample: Value) -> Value:
+    """A sample of a chosen part: its label need not run over all classes."""
+    if not isinstance(sample, Seq) or sample.items is None:
+        return sample
+    items = [dims.symbol("label", low=0) if isinstance(item, Range) else item for item in sample.items]
+    return Seq(sample.kind, items, None, sample.origin)
 
 
 @method("dataset", "__getitem__", "__iter__")

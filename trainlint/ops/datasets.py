@@ -88,6 +88,10 @@ DATA: dict[str, Data] = {
 }  # fmt: skip
 
 
+# attributes whose assignment may rename or drop classes
+RELABELLED = frozenset(["targets", "labels", "samples", "imgs", "class_to_idx", "classes", "train_labels", "data"])
+
+
 def entry(obj: Obj) -> Data | None:
     """The table's entry of a data set object."""
     short = obj.name.rpartition(".")[2]
@@ -146,7 +150,7 @@ def dataset_item(call: OpCall, obj: Obj) -> Value:
     image = transformed(call, obj, image, "transform", data.transform)
     target: Value = Unknown("a target")
     if data.target == "class":
-        classes = classes_of(obj)
+        classes = classes_of(obj) if not obj.attrs.keys() & RELABELLED else Unknown()
         top = number(classes)
         target = Range(0, top - 1) if isinstance(top, int) and top > 1 else dims.symbol("label", low=0)
     elif data.target == "mask":

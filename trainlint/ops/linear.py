@@ -29,7 +29,7 @@ def linear(call: OpCall) -> Value | None:
 def on_last(call: OpCall, array: Array, inputs: Value, outputs: Value | None) -> Array:
     """The last axis, `inputs` long, is replaced by one of `outputs` (None: it goes)."""
     shape = shape_of(array)
-    result = {"range": "logits", "via": here(call)}
+    result = {"range": "logits", "via": here(call), "vectors": array.vectors if outputs is not None else None}
     if shape is not None and not call.require(bool(shape), "rank", array, got=Const(0), wanted="at least 1"):
         return nothing(call).but(**result)
     got = last(array, -1)
@@ -118,13 +118,13 @@ def embedding(call: OpCall) -> Value | None:
 
 def looked_up(call: OpCall, array: Array | None, rows: Value, width: Value, dtype: str | None) -> Array:
     if array is None:
-        return made(call, None, tail=(width,), dtype=dtype)
+        return made(call, None, tail=(width,), dtype=dtype, vectors="token")
     if not indices(call, array, rows):
         return nothing(call)
     shape = array.shape
     if shape is not None:
-        return made(call, array, shape=(*shape, width), dtype=dtype)
-    return made(call, array, tail=(*(array.tail or ()), width), dtype=dtype)
+        return made(call, array, shape=(*shape, width), dtype=dtype, vectors="token")
+    return made(call, array, tail=(*(array.tail or ()), width), dtype=dtype, vectors="token")
 
 
 def indices(call: OpCall, array: Array, rows: Value) -> bool:

@@ -192,7 +192,7 @@ def layer_norm(call: OpCall) -> Value | None:
     affine = flag(given(obj, 2, "elementwise_affine", True))
     plain = obj.name.endswith("RMSNorm") or not affine
     fits = floating(call, array) if plain else fits_weights(call, array, HALF)
-    return last_axes(call, array, wanted) if fits else nothing(call)
+    return last_axes(call, array, wanted).but(vectors=array.vectors) if fits else nothing(call)
 
 
 def last_axes(call: OpCall, array: Array, wanted: list[Value] | None) -> Array:

@@ -71,7 +71,10 @@ def recurrent(call: OpCall) -> Value | None:
         return Seq("tuple", [Array(grad=call.run.grad), Unknown("hidden")])
     base = Array(dtype=array.dtype, device=array.device, grad=call.run.grad, likely=array.likely)
     output = base.but(
-        shape=output_shape(layer, array), tail=output_tail(layer, array), origin=call.step(obj.name, array)
+        shape=output_shape(layer, array),
+        tail=output_tail(layer, array),
+        origin=call.step(obj.name, array),
+        vectors="sequence" if layer.batch_first else "token",
     )
     hidden = base.but(shape=hidden_shape(layer, array, layer.output_size))
     if not layer.lstm:
@@ -229,5 +232,6 @@ def like_model(call: OpCall, width: Value | None) -> Value | None:
         return Array(grad=call.run.grad)
     result = Array(dtype=array.dtype, device=array.device, grad=call.run.grad, likely=array.likely, shape=array.shape)
     result.tail = None if array.shape is not None else (width,)
+    result.vectors = array.vectors or "token"
     result.origin = call.step(f"`{call.name.rpartition('.')[2]}`", array)
     return result

@@ -13,6 +13,7 @@ from trainlint.analysis import facts as _facts
 from trainlint.analysis.devices import on_cpu
 from trainlint.analysis.dims import same as same_size
 from trainlint.analysis.dims import text as size_text
+from trainlint.analysis.dims import usual as usual_size
 from trainlint.analysis.facts import (
     AxisChange,
     BaseChange,
@@ -397,6 +398,7 @@ __all__ = [
     "touches",
     "truth",
     "unwrapped",
+    "usual_size",
     "violated",
     "wrap",
 ]
