@@ -27,8 +27,11 @@ from trainlint.rules.registry import all_rules  # noqa: E402
 from trainlint.syntax.document import Document  # noqa: E402
 
 
-def measure(path: Path, analyser: Analyser) -> tuple[float, float] | None:
-    """Seconds of interpretation with all rules, and of a whole libcst parse; None where libcst cannot parse it."""
+def measure(path: Path, analyser: Analyser) -> tuple[float, float, int] | None:
+    """Seconds of interpretation with all rules and of a whole libcst parse, and how often a cap was reached.
+
+    None for a file without torch, and where libcst cannot parse it.
+    """
     text = path.read_text(encoding="utf-8")
     if "torch" not in text:
         return None
@@ -42,7 +45,8 @@ def measure(path: Path, analyser: Analyser) -> tuple[float, float] | None:
     assert document is not None
     start = time.process_time()
     analyser.check(str(path), document, all_rules().values())
-    return time.process_time() - start, parsed
+    seconds = time.process_time() - start
+    return seconds, parsed, sum(analyser.program(str(path), document).caps.values())
 
 
 def main() -> None:
@@ -51,6 +55,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("folders", nargs="+", type=Path)
     ratios: list[tuple[float, float, Path]] = []
+    capped = 0
     folders = parser.parse_args().folders
     for folder in folders:
         workspace = FileWorkspace([folder])
@@ -65,10 +70,12 @@ def main() -> None:
                 continue
             if times is not None:
                 ratios.append((times[0] / max(times[1], 1e-4), times[0], path))
+                capped += times[2] > 0
     if not ratios:
         raise SystemExit("no Python file that mentions torch in " + ", ".join(map(str, folders)))
     values = sorted(ratio for ratio, _, _ in ratios)
     print(f"{len(values)} files: median {statistics.median(values):.2f} x the libcst parse", end="")
+    print(f", {capped / len(values):.1%} of the files reach a cap", end="")
     print(f", p90 {values[int(len(values) * 0.9)]:.2f}, p95 {values[int(len(values) * 0.95)]:.2f}")
     for ratio, seconds, path in sorted(ratios, key=lambda entry: -entry[1])[:8]:
         print(f"  {seconds:.2f} s ({ratio:.2f} x) {path}")

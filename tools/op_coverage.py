@@ -106,7 +106,11 @@ def expressions(stmt: ir.Stmt) -> list[ir.Expr]:
         item = stack.pop()
         if isinstance(item, ir.Expr) and item.stmt is stmt and item.ord not in found:
             found[item.ord] = item
-            stack += [getattr(item, name, None) for name in slots(type(item))]
+            inner = [getattr(item, name, None) for name in slots(type(item))]
+            if isinstance(item, ir.Call) and isinstance(item.func, ir.Attr):
+                # the method of a call is no operation of its own
+                inner = [item.func.value, *(part for part in inner if part is not item.func)]
+            stack += inner
         elif isinstance(item, (tuple, list)):
             stack += item
     return list(found.values())
@@ -121,6 +125,9 @@ def judge(expr: ir.Expr, values: dict[tuple[ir.Stmt, int], Value], total: Counte
     """Count one expression where it is an operation on tensors."""
     operands = [values.get((part.stmt, part.ord)) for part in parts(expr)]
     result = values.get((expr.stmt, expr.ord))
+    if result is None:
+        # never reached
+        return
     if not (any(map(tensor, operands)) or tensor(result)):
         return
     kind = resolved(result)

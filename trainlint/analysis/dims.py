@@ -83,8 +83,20 @@ def agreed(combinations: list[tuple[Value, Value]], test: Callable[[Value, Value
     return answers.pop() if len(answers) == 1 else None
 
 
+def integers(a: Value | None, b: Value | None) -> bool:
+    """Are both plain integers? They take the short way, on which most sizes are."""
+    return type(a) is Const and type(b) is Const and type(a.value) is int and type(b.value) is int
+
+
+def plain(number: int, a: Const, b: Const) -> Const:
+    """A number computed from two others, with their source."""
+    return Const(number, a.origin or b.origin, a.default or b.default)
+
+
 def add(a: Value | None, b: Value | None) -> Value:
     """`a + b`."""
+    if type(a) is Const and type(b) is Const and integers(a, b):
+        return plain(a.value + b.value, a, b)
     p, q = poly_of(a), poly_of(b)
     if p is None or q is None:
         return lifted(a, b, add)
@@ -93,6 +105,8 @@ def add(a: Value | None, b: Value | None) -> Value:
 
 def sub(a: Value | None, b: Value | None) -> Value:
     """`a - b`."""
+    if type(a) is Const and type(b) is Const and integers(a, b):
+        return plain(a.value - b.value, a, b)
     p, q = poly_of(a), poly_of(b)
     if p is None or q is None:
         return lifted(a, b, sub)
@@ -101,6 +115,8 @@ def sub(a: Value | None, b: Value | None) -> Value:
 
 def mul(a: Value | None, b: Value | None) -> Value:
     """`a * b`."""
+    if type(a) is Const and type(b) is Const and integers(a, b):
+        return plain(a.value * b.value, a, b)
     p, q = poly_of(a), poly_of(b)
     if p is None or q is None:
         return lifted(a, b, mul)
@@ -139,6 +155,8 @@ def quotient(a: Value | None, b: Value | None) -> Value | None:
 
 def floordiv(a: Value | None, b: Value | None) -> Value:
     """`a // b`; a quotient with a rest becomes an atom."""
+    if type(a) is Const and type(b) is Const and integers(a, b) and b.value:
+        return plain(a.value // b.value, a, b)
     exact = quotient(a, b)
     if exact is not None:
         return exact

@@ -49,8 +49,11 @@ def evaluate(run: Run, scope: Scope, expr: ir.Expr | None) -> Value:
 
 
 def _const(run: Run, scope: Scope, expr: ir.Const) -> Value:
-    place = Place(scope.file.path, expr)
-    return Const(expr.value, Step(place, "literal"), None, place)
+    value: Const | None = expr.meaning
+    if value is None:
+        place = Place(scope.file.path, expr)
+        value = expr.meaning = Const(expr.value, Step(place, "literal"), None, place)
+    return value
 
 
 def _name(run: Run, scope: Scope, expr: ir.Name) -> Value:

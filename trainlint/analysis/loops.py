@@ -114,6 +114,10 @@ def unwrapped(value: Value | None) -> Value | None:
 
 def same_thing(a: Value | None, b: Value | None) -> bool:
     """May the two values be one object? True where any of their alternatives are the same object."""
+    if a is b:
+        return a is not None
+    if not isinstance(a, OneOf) and not isinstance(b, OneOf):
+        return a is not None and b is not None and unwrapped(a) is unwrapped(b)
     mine = {id(unwrapped(v)) for v in alternatives(a)} if a is not None else set()
     return b is not None and any(id(unwrapped(v)) in mine for v in alternatives(b))
 

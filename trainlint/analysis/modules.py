@@ -352,7 +352,7 @@ def ir_slots(cls: type) -> tuple[str, ...]:
     found = _SLOTS.get(cls)
     if found is None:
         names = [slot for base in cls.__mro__ for slot in getattr(base, "__slots__", ())]
-        hidden = ("stmt", "ord", "unit", "line", "end", "__weakref__")
+        hidden = ("meaning", "stmt", "ord", "unit", "line", "end", "__weakref__")
         found = tuple(name for name in names if name not in hidden) if cls.__module__ == ir.__name__ else ()
         _SLOTS[cls] = found
     return found

@@ -145,9 +145,14 @@ def subscriptions(rules: Collection[Rule]) -> dict[type, list[Rule]]:
 
 
 def wanted(rule: Rule, fact: object) -> bool:
+    """Does the rule look at this call? Other facts it sees all."""
     if rule.names is None or not isinstance(fact, Call):
         return True
-    return any(fact.name == n or (n.endswith("*") and fact.name.startswith(n[:-1])) for n in rule.names)
+    name = fact.name
+    for wish in rule.names:
+        if name == wish or (wish[-1] == "*" and name.startswith(wish[:-1])):
+            return True
+    return False
 
 
 def finished(rule: Rule, draft: Any) -> Finding:

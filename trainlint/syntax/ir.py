@@ -9,7 +9,7 @@ Exact columns are computed on demand by `trainlint.syntax.columns.span`.
 from __future__ import annotations
 
 import re
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 ParamKind = Literal["positional", "normal", "star", "keyword", "starstar"]
 
@@ -50,12 +50,16 @@ class Expr:
 
 
 class Const(Expr):
-    """A literal: int, float, complex, str, bytes, bool, None or Ellipsis."""
+    """A literal: int, float, complex, str, bytes, bool, None or Ellipsis.
 
-    __slots__ = ("value",)
+    `meaning` belongs to the interpreter: the abstract value, which is the same each time.
+    """
+
+    __slots__ = ("meaning", "value")
 
     def __init__(self, value: object) -> None:
         self.value = value
+        self.meaning: Any = None
 
 
 class Name(Expr):
