@@ -148,11 +148,7 @@ def wanted(rule: Rule, fact: object) -> bool:
     """Does the rule look at this call? Other facts it sees all."""
     if rule.names is None or not isinstance(fact, Call):
         return True
-    name = fact.name
-    for wish in rule.names:
-        if name == wish or (wish[-1] == "*" and name.startswith(wish[:-1])):
-            return True
-    return False
+    return any(fact.name == n or (n[-1] == "*" and fact.name.startswith(n[:-1])) for n in rule.names)
 
 
 def finished(rule: Rule, draft: Any) -> Finding:
