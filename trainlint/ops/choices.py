@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from trainlint.analysis.registry import OpCall, array_method, op, tensor_op
 from trainlint.analysis.values import Array, Seq, Unknown, Value, is_none
+from trainlint.ops import stability
 from trainlint.ops.broadcast import device_of, fit, shaped
 from trainlint.ops.dtypes import is_number, result_type
 from trainlint.ops.elementwise import joined_grad, operand_shape, refuses, short, stored
@@ -18,6 +19,7 @@ def clamp(call: OpCall) -> Value | None:
     limits = [v for v in (call.arg(1, "min"), call.arg(2, "max")) if v is not None and not is_none(v)]
     if refuses(call, array, "c", short(call)):
         return Array()
+    stability.kept_from_zero(call, array, call.arg(1, "min"))
     known = all(is_number(v) for v in limits)
     dtype = result_type([array, *limits]) if known else None
     if short(call).endswith("_") and not stored(call, array, dtype, short(call)):

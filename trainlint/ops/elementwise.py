@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from trainlint.analysis.registry import FUNCTIONS, OpCall, op, tensor_op
 from trainlint.analysis.values import Array, Const, Seq, Unknown, Value, is_none, number
+from trainlint.ops import stability
 from trainlint.ops.broadcast import Shape, device_of, fit, grows, same_device, shape_of, shaped
 from trainlint.ops.dtypes import as_float, is_number, kind_of_dtype, real_type, result_type, scalar_type
 from trainlint.syntax import ir
@@ -87,11 +88,14 @@ def short(call: OpCall) -> str:
 def unary(call: OpCall, refused: str, result: str) -> Value | None:
     """A function of one tensor keeps its shape."""
     array = call.args[0]
-    if not isinstance(array, Array):
-        return None
     name = short(call)
+    special = stability.meaning(call, name, array) if name in ("exp", "sqrt") else None
+    if not isinstance(array, Array):
+        return Array(range=special, via=call.place) if special is not None else None
     if refuses(call, array, refused, name):
         return Array()
+    if name == "log":
+        stability.logarithm(call, array)
     dtype = computed_type(array, result)
     inplace = name.endswith("_")
     if inplace:
@@ -102,6 +106,8 @@ def unary(call: OpCall, refused: str, result: str) -> Value | None:
     changes: dict[str, object] = {"dtype": dtype, "range": array.range if keeps else None}
     if result == "bool":
         changes["grad"] = False
+    if special is not None:
+        changes.update(range=special, via=call.place)
     return array.but(**changes)
 
 
@@ -200,6 +206,10 @@ def operator_on(call: OpCall, symbol: str, left: Value, right: Value, inplace: b
         if not stored(call, left, dtype, symbol):
             return Array()
         dtype = left.dtype
+    if symbol == "/":
+        stability.quotient(call, left, right)
+    elif symbol == "+":
+        stability.kept_from_zero(call, main, right if main is left else left)
     result = with_tags(symbol, main, right if main is left else left, main is left)
     if symbol in COMPARE:
         result.grad, result.range = False, None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from trainlint.analysis import dims
 from trainlint.analysis.registry import OpCall, op, tensor_op
 from trainlint.analysis.values import Array, Const, Seq, Unknown, Value, is_none
+from trainlint.ops import stability
 from trainlint.ops.dtypes import as_float, dtype_named, kind_of_dtype, real_type
 from trainlint.ops.elementwise import refuses, short
 from trainlint.ops.layout import axes, axis_number, integer, letters
@@ -169,6 +170,8 @@ def reduce(call: OpCall, refused: str, result: str) -> Value | None:
     range_ = small.range if name in ("mean", "amax", "amin", "nanmean") and small.range in ("255", "unit") else None
     if index:
         range_ = "index"
+    elif name == "sum":
+        range_ = stability.summed(array)
     changes: dict[str, object] = {"dtype": reduced_type(call, array, result), "range": range_, "tail": small.tail}
     if result in ("index", "truth", "count"):
         changes["grad"] = False
