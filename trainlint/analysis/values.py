@@ -447,9 +447,10 @@ class Array(Value):
     where that is a known integer; `colour` is RGB, BGR, GRAY, RGBA, BGRA, HSV, …, or `RGB?`
     where the image is RGB if it has colours at all; `range` is `255` (0–255), `unit`
     (0–1), `norm` (normalised, `stats` says with which mean and std), `prob` (softmax), `logprob`, `sigmoid`, `index`
-    (argmax), `label` (class numbers of a data set: 0 up to `classes`), `logits` (affine output of a layer),
-    `exp`, `expsum`, `root` (see `ops.stability`); `dtype` is torch's or NumPy's name without the prefix (`float32`, `int64`, `bool`); `grad` says whether an autograd graph hangs
-    on it (None: not known); `device` is `cpu`, `cuda`, … or `given` where it is set but not a constant.
+    (argmax), `label` (class numbers of a data set: 0 up to `classes`), `logits` (affine output of a layer), `exp`,
+    `expsum`, `root` (see `ops.stability`); `dtype` is torch's or NumPy's name without the prefix (`float32`, `int64`,
+    `bool`); `grad` says whether an autograd graph hangs on it (None: not known); `device` is `cpu`, `cuda`, … or
+    `given` where it is set but not a constant.
     """
 
     lib: str = "torch"
