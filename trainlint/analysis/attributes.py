@@ -13,6 +13,8 @@ from trainlint.analysis.values import (
     Func,
     Instance,
     Mapping,
+    Member,
+    Named,
     Obj,
     OneOf,
     Seq,
@@ -79,12 +81,51 @@ def get_attribute(run: Run, scope: Scope, value: Value, name: str, node: ir.Expr
     if isinstance(value, Mapping) and name in value.items:
         # attribute dictionaries (EasyDict, Munch, ConfigDict) are made as Mappings
         return value.items[name]
-    if isinstance(value, Seq) and value.kind == "named" and name in NAMED_FIELDS and value.items is not None:
+    if isinstance(value, Named):
+        found = named_attribute(run, scope, value, name, node)
+        if found is not None:
+            return found
+    elif isinstance(value, Seq) and value.kind == "named" and name in NAMED_FIELDS and value.items is not None:
         return value.items[NAMED_FIELDS[name]]
+    if isinstance(value, Const) and isinstance(value.value, Member):
+        return member_attribute(run, scope, value, name, node)
+    if isinstance(value, Func) and name in ("__name__", "__qualname__"):
+        return Const(value.name)
     if isinstance(value, Const) and name == "value":
         # a member of an enumeration is its value
         return value
     return Method(value, name)
+
+
+def named_attribute(run: Run, scope: Scope, value: Named, name: str, node: ir.Expr) -> Value | None:
+    """A field or method of a named tuple, None for what every tuple has."""
+    found = value.field(name)
+    if found is None and name == "_fields":
+        return Seq("tuple", [Const(field) for field in value.fields])
+    member = value.cls.find(name) if found is None and value.cls is not None else None
+    return found if member is None else of_class(run, scope, value, member, node)
+
+
+def member_attribute(run: Run, scope: Scope, value: Const, name: str, node: ir.Expr) -> Value:
+    """`value` and `name` of a member of an enumeration, or a method of its class."""
+    member: Member = value.value
+    if name in ("value", "_value_"):
+        return member.value
+    if name in ("name", "_name_"):
+        return Const(member.name)
+    found = member.owner.find(name)
+    return Method(value, name) if found is None else of_class(run, scope, value, found, node)
+
+
+def of_class(run: Run, scope: Scope, value: Value, member: Value, node: ir.Expr) -> Value:
+    """What a class member is on an object: a property's value, a bound method, a plain attribute."""
+    if not isinstance(member, Func):
+        return member
+    if has_decorator(member.node, *PROPERTY_DECORATORS):
+        from trainlint.analysis.calls import call_function
+
+        return call_function(run, scope, bind(member, value), [], {}, node)
+    return bind(member, value)
 
 
 def unknown_attribute(value: Unknown, name: str) -> Value:
@@ -139,14 +180,8 @@ def instance_attribute(run: Run, scope: Scope, value: Instance, name: str, node:
     if found is not None:
         return found
     member = value.cls.find(name)
-    if isinstance(member, Func):
-        if has_decorator(member.node, *PROPERTY_DECORATORS):
-            from trainlint.analysis.calls import call_function
-
-            return call_function(run, scope, bind(member, value), [], {}, node)
-        return bind(member, value)
     if member is not None:
-        return member
+        return of_class(run, scope, value, member, node)
     if name == "__class__":
         return value.cls
     if value.cls.extends("torch.nn.Module") and name in ("parameters", "modules", "children", "named_parameters"):

@@ -17,7 +17,7 @@ from trainlint.analysis.devices import (
 from trainlint.analysis.facts import Call
 from trainlint.analysis.functions import bind_parameters, decorator_context
 from trainlint.analysis.methods import call_builtin_method, unknown_method
-from trainlint.analysis.modules import fill_container, is_module
+from trainlint.analysis.modules import container, fill_container, is_module
 from trainlint.analysis.run import MAX_DEPTH, MAX_RECURSION, Frame, Run, step
 from trainlint.analysis.scope import Scope
 from trainlint.analysis.values import (
@@ -28,6 +28,8 @@ from trainlint.analysis.values import (
     Func,
     Instance,
     Mapping,
+    Member,
+    Named,
     Obj,
     OneOf,
     Seq,
@@ -186,15 +188,23 @@ def call_instance(
         return call_function(run, scope, bind(member, instance), args, kwargs, node)
     if is_module(instance):
         run.event("forward", node, scope, instance, None, (*args, *kwargs.values()))
-        if instance.cls.extends("torch.nn.Sequential"):
-            return Array(grad=True if run.grad else None)
         forward = instance.cls.find("forward")
         if isinstance(forward, Func):
-            result = call_function(run, scope, bind(forward, instance), args, kwargs, node)
-            return result
-        return Array(grad=run.grad)
+            return call_function(run, scope, bind(forward, instance), args, kwargs, node)
+        return inherited_forward(run, scope, instance, args, kwargs, node)
     run.event("unknown_call", node, scope, instance, None, (*args, *kwargs.values()), instance.cls.name)
     return Unknown(f"{instance.cls.name}()(…)")
+
+
+def inherited_forward(
+    run: Run, scope: Scope, instance: Instance, args: list[Value], kwargs: dict[str, Value], node: ir.Expr
+) -> Value:
+    """The `forward` that a model has from a class of the library."""
+    handler = registry.CALLS.get("torch.nn.Sequential") if container(instance) == "torch.nn.Sequential" else None
+    result = None
+    if handler is not None:
+        result = handler(registry.OpCall(run, scope, node, "torch.nn.Sequential", args, kwargs, instance))
+    return result if result is not None else Array(grad=run.grad)
 
 
 def call_object(run: Run, scope: Scope, obj: Obj, args: list[Value], kwargs: dict[str, Value], node: ir.Expr) -> Value:
@@ -252,6 +262,10 @@ def call_method(
         if isinstance(receiver, Class) and name == "__init__" and not isinstance(member, Func):
             return Const(None)
         return call(run, scope, member, args, kwargs, node)
+    if isinstance(receiver, Named) or (isinstance(receiver, Const) and isinstance(receiver.value, Member)):
+        found = get_attribute(run, scope, receiver, name, node)
+        if not isinstance(found, Method):
+            return call(run, scope, found, args, kwargs, node)
     if isinstance(receiver, (Seq, Mapping, Const)):
         return call_builtin_method(run, scope, receiver, name, args, kwargs, node)
     if isinstance(receiver, Func) and name == "apply":

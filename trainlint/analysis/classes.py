@@ -6,7 +6,7 @@ from trainlint.analysis.attributes import bind, dotted
 from trainlint.analysis.modules import REST, fill_container, is_module
 from trainlint.analysis.run import Run, step
 from trainlint.analysis.scope import Scope
-from trainlint.analysis.values import Class, Const, Ext, Func, Instance, Unknown, Value
+from trainlint.analysis.values import Class, Const, Ext, Func, Instance, Mapping, Member, Named, Obj, Unknown, Value
 from trainlint.syntax import ir
 
 FIELD_BASES = frozenset(
@@ -22,6 +22,9 @@ FIELD_BASES = frozenset(
         "transformers.TrainingArguments",
     }
 )
+ENUMS = ("enum.Enum", "enum.IntEnum", "enum.StrEnum", "enum.Flag", "enum.IntFlag")
+# with these bases a member of an enumeration is its value as well
+PLAIN_ENUMS = ("enum.IntEnum", "enum.StrEnum", "enum.IntFlag", "builtins.int", "builtins.str", "builtins.float")
 FIELD_DECORATORS = frozenset(
     {"dataclass", "dataclasses.dataclass", "attr.s", "attrs.define", "define", "attr.define", "configclass"}
 )
@@ -32,7 +35,9 @@ def define_class(run: Run, scope: Scope, node: ir.ClassDef) -> Class:
     from trainlint.analysis.expressions import evaluate
     from trainlint.analysis.statements import execute_block
 
-    bases = tuple(evaluate(run, scope, base) for base in node.bases if not isinstance(base, ir.Star))
+    # `Generic[T]` and `Dataset[Pair]` extend what stands before the bracket
+    bare = [base.value if isinstance(base, ir.Subscript) else base for base in node.bases]
+    bases = tuple(evaluate(run, scope, base) for base in bare if not isinstance(base, ir.Star))
     cls = Class(node, scope, scope.file, bases)
     inner = Scope("class", scope.file, scope, scope.function)
     execute_block(run, inner, node.body)
@@ -40,8 +45,55 @@ def define_class(run: Run, scope: Scope, node: ir.ClassDef) -> Class:
         if isinstance(value, Func) and value.owner is None:
             value = Func(value.node, scope, value.file, None, cls)
         cls.members[name] = value
+    if cls.extends(*ENUMS):
+        name_members(cls)
     cls.written = written_attributes(node)
     return cls
+
+
+def name_members(cls: Class) -> None:
+    """The class attributes of an enumeration become its members; those that are numbers or texts stay plain values."""
+    for name, value in cls.members.items():
+        if isinstance(value, Func) or name.startswith("_") or "." in name or cls.extends(*PLAIN_ENUMS):
+            continue
+        cls.members[name] = Const(Member(cls, name, value), value.origin)
+
+
+def member_of(cls: Class, args: list[Value]) -> Value:
+    """`Class(value)` of an enumeration."""
+    wanted = args[0] if len(args) == 1 else None
+    for found in members(cls):
+        plain = found.value.value if isinstance(found.value, Member) else found
+        if found is wanted or (isinstance(wanted, Const) and isinstance(plain, Const) and plain.value == wanted.value):
+            return found
+    return Unknown(f"{cls.name}(…)")
+
+
+def members(cls: Class) -> list[Const]:
+    """The members of an enumeration in order, as far as they are constants."""
+    named = [v for n, v in cls.members.items() if not n.startswith("_") and isinstance(v, Const)]
+    return named if cls.extends(*ENUMS) else []
+
+
+def record_fields(run: Run, cls: Class) -> dict[str, Value] | None:
+    """Field → default (Unknown where there is none) of a class that makes named tuples, None for other classes."""
+    for base in cls.external_bases():
+        if isinstance(base, Obj) and base.kind == "namedtuple":
+            return base.attrs["fields"].items if isinstance(base.attrs["fields"], Mapping) else None
+    if not cls.extends("typing.NamedTuple"):
+        return None
+    return {
+        name: field_default(run, owner, name, stmt, labelled=False) if stmt.value is not None else Unknown(name)
+        for name, stmt, owner in fields_of(cls)
+    }
+
+
+def record(fields: dict[str, Value], args: list[Value], kwargs: dict[str, Value], cls: Class | None) -> Value:
+    """The named tuple that calling its class makes; Unknown where the arguments are not all seen."""
+    if "*" in kwargs or "**" in kwargs or len(args) > len(fields):
+        return Unknown(f"{cls.name}(…)" if cls is not None else "a named tuple")
+    given = {**fields, **dict(zip(fields, args, strict=False)), **{k: v for k, v in kwargs.items() if k in fields}}
+    return Named(tuple(given), list(given.values()), cls)
 
 
 def written_attributes(node: ir.ClassDef) -> dict[str, dict[str, list[ir.Stmt]]]:
@@ -103,7 +155,12 @@ def instantiate(
     instance = Instance(cls, step(scope.file, node, f"{cls.name}(…)"))
     instance.args, instance.kwargs = args, kwargs
     instance.depth = run.tick()
+    if cls.extends(*ENUMS):
+        return member_of(cls, args)
     new = cls.find("__new__")
+    fields = record_fields(run, cls) if not isinstance(new, Func) else None
+    if fields is not None:
+        return record(fields, args, kwargs, cls)
     if isinstance(new, Func):
         return Unknown(f"{cls.name}(…)")
     init = cls.find("__init__")

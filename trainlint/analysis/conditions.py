@@ -68,7 +68,7 @@ def refine(run: Run, scope: Scope, test: ir.Expr, holds: bool) -> None:
         if test.ops[0] in ("is", "is not", "==", "!=") and isinstance(right, ir.Const) and right.value is None:
             is_none_here = (test.ops[0] in ("is", "==")) == holds
             if is_none_here:
-                if isinstance(scope.lookup(test.left.id), (Unknown, OneOf)):
+                if isinstance(scope.lookup(test.left.id), (Unknown, OneOf)) and scope.outer(test.left.id) is None:
                     scope.names[test.left.id] = Const(None)
             else:
                 narrow(scope, test.left.id)
@@ -77,7 +77,7 @@ def refine(run: Run, scope: Scope, test: ir.Expr, holds: bool) -> None:
 def narrow(scope: Scope, name: str) -> None:
     """Drop None from what a name may be."""
     value = scope.lookup(name)
-    if value is None:
+    if value is None or scope.outer(name) is not None:
         return
     result: Value | None = None
     if isinstance(value, OneOf):

@@ -15,6 +15,7 @@ from trainlint.analysis.scalars import binary, compare, unary
 from trainlint.analysis.scope import Scope
 from trainlint.analysis.values import (
     Array,
+    KEYS,
     Const,
     Ext,
     Func,
@@ -188,7 +189,7 @@ def _dict(run: Run, scope: Scope, expr: ir.Dict) -> Value:
                 is_open = True
             continue
         name = evaluate(run, scope, key)
-        if isinstance(name, Const) and isinstance(name.value, (str, int, float, bool, type(None))):
+        if isinstance(name, Const) and isinstance(name.value, KEYS):
             items[name.value] = value
         else:
             is_open = True
@@ -240,7 +241,7 @@ def _comp_known(run: Run, inner: Scope, expr: ir.Comp, over: Value) -> Value | N
         return made
     result: dict[Any, Value] = {}
     for key, value in pairs:
-        if not (isinstance(key, Const) and isinstance(key.value, (str, int, float, bool, type(None)))):
+        if not (isinstance(key, Const) and isinstance(key.value, KEYS)):
             return Mapping({}, True)
         result[key.value] = value
     mapping = Mapping(result)

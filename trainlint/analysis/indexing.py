@@ -10,7 +10,9 @@ from trainlint.analysis.modules import child_at, container, part_of, set_child
 from trainlint.analysis.run import Run
 from trainlint.analysis.scope import Scope
 from trainlint.analysis.values import (
+    KEYS,
     Array,
+    Class,
     Const,
     Ext,
     Func,
@@ -89,6 +91,8 @@ def item_of(run: Run, scope: Scope, value: Value, key: Value, expr: ir.Expr) -> 
             from trainlint.analysis.calls import call_function
 
             return call_function(run, scope, bind(member, value), [key], {}, expr)
+    if isinstance(value, Class) and isinstance(key, Const) and isinstance(key.value, str):
+        return value.find(key.value) or Unknown(key.value)
     if isinstance(value, Const) and isinstance(value.value, str) and isinstance(key, Const):
         try:
             return Const(value.value[key.value], None, value.default)
@@ -149,7 +153,7 @@ def set_item(run: Run, scope: Scope, target: ir.Subscript, value: Value) -> None
     key = evaluate(run, scope, target.index) if not isinstance(target.index, ir.Slice) else Unknown()
     if isinstance(holder, Mapping):
         run.touch(holder)
-        if isinstance(key, Const) and isinstance(key.value, (str, int, float, type(None))):
+        if isinstance(key, Const) and isinstance(key.value, KEYS):
             old = holder.items.get(key.value)
             holder.items[key.value] = value if old is None or holder.born >= run.floor else join(old, value)
         else:

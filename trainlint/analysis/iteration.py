@@ -8,6 +8,7 @@ from trainlint.analysis.run import Run
 from trainlint.analysis.scope import Scope
 from trainlint.analysis.values import (
     Array,
+    Class,
     Const,
     Func,
     Instance,
@@ -76,6 +77,10 @@ def elements(value: Value) -> list[Value] | None:
             inside = children(value)
             return None if inside is None else [Const(name) for name in inside]
         return items(value)
+    if isinstance(value, Class) and value.extends("enum.Enum", "enum.IntEnum", "enum.StrEnum"):
+        from trainlint.analysis.classes import members
+
+        return list(members(value))
     if isinstance(value, Const) and isinstance(value.value, str) and len(value.value) <= 64:
         return [Const(letter) for letter in value.value]
     return None
@@ -101,7 +106,11 @@ def bind_target(run: Run, scope: Scope, target: ir.Expr, value: Value) -> None:
     if run.program.watch is not None and target.stmt in run.program.watched:
         run.program.watch[target.stmt, target.ord] = value
     if isinstance(target, ir.Name):
-        scope.bind(target.id, value)
+        outer = scope.outer(target.id) if scope.globals is not None or scope.nonlocals is not None else None
+        if outer is None:
+            scope.names[target.id] = value
+        else:
+            bind_outside(run, outer, target.id, value)
     elif isinstance(target, ir.Attr):
         from trainlint.analysis.attributes import set_attribute
         from trainlint.analysis.expressions import evaluate
@@ -110,6 +119,13 @@ def bind_target(run: Run, scope: Scope, target: ir.Expr, value: Value) -> None:
         if target.name == "grad":
             # `p.grad = None` clears gradients by hand
             run.event("zero_grad", target, scope, holder, name="grad")
+        setter = holder.cls.find(f"{target.name}.setter") if isinstance(holder, Instance) else None
+        if isinstance(setter, Func):
+            from trainlint.analysis.attributes import bind
+            from trainlint.analysis.calls import call_function
+
+            call_function(run, scope, bind(setter, holder), [value], {}, target)
+            return
         set_attribute(run, scope, holder, target.name, value)
         if isinstance(holder, Obj):
             run.program.attribute_written(run, scope, holder, target, value)
@@ -121,6 +137,18 @@ def bind_target(run: Run, scope: Scope, target: ir.Expr, value: Value) -> None:
         unpack(run, scope, target, value)
     elif isinstance(target, ir.Star):
         bind_target(run, scope, target.value, value)
+
+
+def bind_outside(run: Run, outer: Scope, name: str, value: Value) -> None:
+    """Assign a name that is declared `global` or `nonlocal`: a branch or loop around the call may not have done so."""
+    old = outer.names.get(name)
+    if old is not None and old is not value:
+        if run.loops and isinstance(old, Const) and not is_none(old):
+            # each round may count on from what the last one left
+            value = Unknown(name)
+        elif run.journal is not None or run.loops:
+            value = join(old, value)
+    outer.names[name] = value
 
 
 def unpack(run: Run, scope: Scope, target: ir.Sequence, value: Value) -> None:

@@ -10,7 +10,21 @@ from trainlint.analysis.iteration import elements
 from trainlint.analysis.modules import pairs_of
 from trainlint.analysis.run import Run, step
 from trainlint.analysis.scope import Scope
-from trainlint.analysis.values import Array, Const, Mapping, Obj, Seq, Unknown, Value, element, join, known, one_of
+from trainlint.analysis.values import (
+    KEYS,
+    Array,
+    Const,
+    Mapping,
+    Named,
+    Obj,
+    Seq,
+    Unknown,
+    Value,
+    element,
+    join,
+    known,
+    one_of,
+)
 from trainlint.syntax import ir
 
 # lists longer than this are described by their elements, texts longer than this are not known
@@ -223,8 +237,14 @@ def call_builtin_method(
     run: Run, scope: Scope, receiver: Value, name: str, args: list[Value], kwargs: dict[str, Value], node: ir.Expr
 ) -> Value:
     """A method of a list, dict, string or number."""
+    if isinstance(receiver, Named) and name in ("_replace", "_asdict") and not args and receiver.items is not None:
+        fields = dict(zip(receiver.fields, receiver.items, strict=True))
+        if name == "_asdict":
+            return Mapping(fields)
+        changed = {**fields, **{k: v for k, v in kwargs.items() if k in fields}}
+        return Named(receiver.fields, list(changed.values()), receiver.cls) if "**" not in kwargs else Unknown()
     if isinstance(receiver, Seq):
-        return _sequence_method(run, scope, receiver, name, args, node)
+        return _sequence_method(run, scope, receiver, name, args or list(kwargs.values()), node)
     if isinstance(receiver, Mapping):
         return _mapping_method(run, receiver, name, args, kwargs)
     if isinstance(receiver, Const):
@@ -302,9 +322,33 @@ def _reorder(run: Run, scope: Scope, seq: Seq, name: str, args: list[Value], nod
     run.touch(seq)
     if settled(run, seq) and seq.items is not None and name in ("clear", "reverse"):
         seq.items = [] if name == "clear" else seq.items[::-1]
+    elif settled(run, seq) and seq.items is not None and (left := _arranged(seq.items, name, args)) is not None:
+        seq.items = left
     elif seq.items is not None:
         seq.elem, seq.items = element(seq), None
     return Const(None)
+
+
+def _arranged(items: list[Value], name: str, args: list[Value]) -> list[Value] | None:
+    """The items after `remove` or `sort`, of constants, or `popleft`; None where they are not known."""
+    if name == "popleft":
+        return items[1:] if items else None
+    plain = [item.value for item in items if isinstance(item, Const)]
+    wanted = args[0] if args else None
+    if len(plain) != len(items):
+        return None
+    if name == "remove" and isinstance(wanted, Const) and wanted.value in plain:
+        at = plain.index(wanted.value)
+        return items[:at] + items[at + 1 :]
+    if name == "sort" and wanted is None and len({type(value) for value in plain}) <= 1:
+        return [items[i] for i in sorted(range(len(plain)), key=plain.__getitem__)]
+    return None
+
+
+def _popleft(run: Run, scope: Scope, seq: Seq, name: str, args: list[Value], node: ir.Expr) -> Value:
+    first = seq.items[0] if seq.items and settled(run, seq) else element(seq)
+    _reorder(run, scope, seq, name, args, node)
+    return first
 
 
 def _index(run: Run, scope: Scope, seq: Seq, name: str, args: list[Value], node: ir.Expr) -> Value:
@@ -331,7 +375,7 @@ _SEQUENCE: dict[str, Callable[[Run, Scope, Seq, str, list[Value], ir.Expr], Valu
     "insert": _append,
     "extend": _extend,
     "pop": _pop,
-    "popleft": _reorder,
+    "popleft": _popleft,
     "clear": _reorder,
     "remove": _reorder,
     "sort": _reorder,
@@ -370,7 +414,7 @@ def _mapping_method(run: Run, mapping: Mapping, name: str, args: list[Value], kw
 
 def _lookup(run: Run, mapping: Mapping, name: str, args: list[Value]) -> Value:
     key, fallback = args[0], args[1] if len(args) > 1 else Const(None)
-    if not isinstance(key, Const) or not isinstance(key.value, (str, int, float, type(None))):
+    if not isinstance(key, Const) or not isinstance(key.value, KEYS):
         return Unknown()
     found = mapping.items.get(key.value)
     if found is not None:

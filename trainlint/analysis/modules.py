@@ -286,6 +286,30 @@ def set_child(run: Run, holder: Instance | Obj, key: Value, value: Value) -> Non
         holder.attrs[REST] = Unknown(f"child {name} is not known")
 
 
+def delete_child(run: Run, holder: Instance | Obj, key: Value | slice | None) -> None:
+    """`del container[key]`: the children after it move up, in a `ModuleDict` they keep their names."""
+    inside = items(holder)
+    at = key if isinstance(key, slice) else key.value if isinstance(key, Const) else None
+    if isinstance(at, str) and container(holder) == "torch.nn.ModuleDict":
+        run.touch(holder, at)
+        holder.attrs.pop(at, None)
+        return
+    if inside is None or not isinstance(at, (int, slice)) or holder_born(holder) < run.floor:
+        run.touch(holder, REST)
+        holder.attrs[REST] = Unknown("children that are deleted")
+        return
+    named = list(children(holder) or {})
+    left = list(zip(named, inside, strict=False))
+    del left[at]
+    for name in named:
+        run.touch(holder, name)
+        holder.attrs.pop(name, None)
+    if all(name.isdigit() for name in named):
+        number(holder, [child for _, child in left])
+    else:
+        holder.attrs.update(left)
+
+
 def add_children(run: Run, holder: Instance | Obj, added: list[Value] | None, at: int | None = None) -> None:
     """`append`, `extend` and `insert` of a container; `added` is None where the new children are not known."""
     run.touch(holder, REST)

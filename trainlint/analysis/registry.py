@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from trainlint.analysis.facts import Violation, ViolationKind
 from trainlint.analysis.values import Const, Obj, Place, Step, Value
@@ -99,12 +99,34 @@ ALIASES: dict[str, str] = {}
 PREFIX_ALIASES: list[tuple[str, str]] = []
 
 
+class RegisteredTwice(Exception):
+    """Two ops claim one name: which of them holds would depend on the order of imports."""
+
+
+def register_once(table: dict[Any, Op], key: str | tuple[str, str], function: Op, written: Op) -> None:
+    """Enter an op, `written` being the function as it stands in the source; refuses a name that is taken."""
+    if key in table:
+        raise RegisteredTwice(f"{key!r} is registered by {_where(_WRITTEN[table[key]])} and by {_where(written)}")
+    table[key] = function
+    _WRITTEN[function] = written
+
+
+# the function in the source behind each registered one, for the message above
+_WRITTEN: dict[Op, Op] = {}
+
+
+def _where(function: Op) -> str:
+    code = getattr(function, "__code__", None)
+    line = f":{code.co_firstlineno}" if code is not None else ""
+    return f"`{function.__qualname__}` in {function.__module__}{line}"
+
+
 def op(*names: str) -> Callable[[Op], Op]:
     """Register what calling the external functions or classes does."""
 
     def register(function: Op) -> Op:
         for name in names:
-            FUNCTIONS[name] = function
+            register_once(FUNCTIONS, name, function, function)
         return function
 
     return register
@@ -115,7 +137,7 @@ def method(owner: str, *names: str) -> Callable[[Op], Op]:
 
     def register(function: Op) -> Op:
         for name in names:
-            METHODS[owner, name] = function
+            register_once(METHODS, (owner, name), function, function)
         return function
 
     return register
@@ -126,7 +148,7 @@ def array_method(*names: str) -> Callable[[Op], Op]:
 
     def register(function: Op) -> Op:
         for name in names:
-            ARRAY_METHODS[name] = function
+            register_once(ARRAY_METHODS, name, function, function)
         return function
 
     return register
@@ -156,11 +178,11 @@ def tensor_op(*names: str, torch: bool = True, functional: bool = False, inplace
 
         for name in names:
             for spelled in (name, name + "_") if inplace else (name,):
-                ARRAY_METHODS[spelled] = as_method
+                register_once(ARRAY_METHODS, spelled, as_method, function)
                 if torch:
-                    FUNCTIONS[f"torch.{spelled}"] = as_function
+                    register_once(FUNCTIONS, f"torch.{spelled}", as_function, function)
                 if functional:
-                    FUNCTIONS[f"torch.nn.functional.{spelled}"] = as_function
+                    register_once(FUNCTIONS, f"torch.nn.functional.{spelled}", as_function, function)
         return function
 
     return register
@@ -171,7 +193,7 @@ def called(*names: str) -> Callable[[Op], Op]:
 
     def register(function: Op) -> Op:
         for name in names:
-            CALLS[name] = function
+            register_once(CALLS, name, function, function)
         return function
 
     return register

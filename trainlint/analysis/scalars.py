@@ -16,6 +16,7 @@ from trainlint.analysis.values import (
     Const,
     Ext,
     Mapping,
+    Member,
     OneOf,
     Place,
     Range,
@@ -82,6 +83,8 @@ def binary(run: Run, scope: Scope, op: str, left: Value, right: Value, expr: ir.
     """`left op right`."""
     if isinstance(left, Array) or isinstance(right, Array):
         return array_operator(run, scope, op, left, right, expr)
+    if op == "%" and isinstance(left, Const) and isinstance(left.value, str):
+        return formatted(left, right)
     if isinstance(left, Const) and isinstance(right, Const):
         result = fold(op, left.value, right.value)
         if result is NotImplemented:
@@ -101,6 +104,19 @@ def binary(run: Run, scope: Scope, op: str, left: Value, right: Value, expr: ir.
     if isinstance(left, Range) and isinstance(right, Const) and op in "+-" and isinstance(right.value, (int, float)):
         return Range(_OPS[op](left.low, right.value), _OPS[op](left.high, right.value))
     return Unknown()
+
+
+def formatted(text: Const, given: Value) -> Value:
+    """`text % given`, of constants."""
+    parts = given.items if isinstance(given, Seq) and given.kind == "tuple" else [given]
+    if parts is None or not all(isinstance(part, Const) for part in parts):
+        return Unknown()
+    try:
+        result = text.value % tuple(part.value for part in parts if isinstance(part, Const))
+    except (ArithmeticError, TypeError, ValueError, KeyError):
+        return Unknown()
+    default = next((part.default for part in parts if isinstance(part, Const) and part.default), text.default)
+    return Const(result, text.origin, default) if len(result) <= MAX_LENGTH else Unknown()
 
 
 _SIZES: dict[str, Callable[[Value, Value], Value]] = {
@@ -184,7 +200,7 @@ def unary(run: Run, scope: Scope, op: str, value: Value, expr: ir.UnaryOp) -> Va
 def compare(run: Run, scope: Scope, left: Value, ops: tuple[str, ...], rights: list[Value], expr: ir.Expr) -> Value:
     """A comparison: a constant where it is proved (defaults stay defaults), an array of truths, else Unknown."""
     if len(ops) != 1:
-        return Unknown()
+        return chained(run, scope, left, ops, rights, expr)
     op, right = ops[0], rights[0]
     if (isinstance(left, Array) or isinstance(right, Array)) and op in _COMPARE:
         return array_function(run, scope, "compare", op, [left, right], expr)
@@ -192,6 +208,8 @@ def compare(run: Run, scope: Scope, left: Value, ops: tuple[str, ...], rights: l
         if isinstance(left, Const) and isinstance(right, Const) and (is_none(left) or is_none(right)):
             same = left.value is right.value
             return Const(same == (op == "is"), None, left.default or right.default)
+        if isinstance(left, Const) and isinstance(right, Const) and isinstance(left.value, Member):
+            return Const((left.value is right.value) == (op == "is"), None, left.default or right.default)
         if is_none(right) and not isinstance(left, (Unknown, OneOf, Const)):
             return Const(op == "is not")
         if isinstance(left, (Ext, Class)) and isinstance(right, (Ext, Class)):
@@ -209,6 +227,19 @@ def compare(run: Run, scope: Scope, left: Value, ops: tuple[str, ...], rights: l
     if isinstance(left, (Sym, Const)) and isinstance(right, (Sym, Const)) and op in _COMPARE:
         return compare_sizes(op, left, right)
     return Unknown()
+
+
+def chained(run: Run, scope: Scope, left: Value, ops: tuple[str, ...], rights: list[Value], expr: ir.Expr) -> Value:
+    """`a < b <= c`: False where one comparison is, True where all are."""
+    pairs = zip([left, *rights[:-1]], ops, rights, strict=True)
+    answers = [compare(run, scope, a, (op,), [b], expr) for a, op, b in pairs]
+    decided = [answer for answer in answers if isinstance(answer, Const)]
+    failed = next((answer for answer in decided if not answer.value), None)
+    if failed is not None:
+        return failed
+    if len(decided) < len(answers):
+        return Unknown()
+    return next((answer for answer in decided if answer.default), decided[0])
 
 
 def compare_sizes(op: str, left: Sym | Const, right: Sym | Const) -> Value:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 class Scope:
     """Names of one module, class or function. Class scopes are skipped by the functions inside them."""
 
-    __slots__ = ("file", "function", "globals", "kind", "names", "parent", "stars")
+    __slots__ = ("file", "function", "globals", "kind", "names", "nonlocals", "parent", "stars")
 
     def __init__(self, kind: str, file: File, parent: Scope | None, function: str = "") -> None:
         self.kind = kind
@@ -22,6 +22,7 @@ class Scope:
         self.function = function
         self.names: dict[str, Value] = {}
         self.globals: set[str] | None = None
+        self.nonlocals: set[str] | None = None
         # external modules that were star-imported here
         self.stars: list[str] = []
 
@@ -38,10 +39,16 @@ class Scope:
         return None
 
     def bind(self, name: str, value: Value) -> None:
+        self.names[name] = value
+
+    def outer(self, name: str) -> Scope | None:
+        """The scope around this one that an assignment binds the name in (`global`, `nonlocal`), if there is one."""
         if self.globals is not None and name in self.globals:
-            self.module().names[name] = value
-        else:
-            self.names[name] = value
+            return self.module()
+        scope = self.parent if self.nonlocals is not None and name in self.nonlocals else None
+        while scope is not None and (scope.kind != "function" or name not in scope.names):
+            scope = scope.parent
+        return scope
 
     def module(self) -> Scope:
         scope = self
@@ -51,6 +58,9 @@ class Scope:
 
     def declare_global(self, names: tuple[str, ...]) -> None:
         self.globals = (self.globals or set()) | set(names)
+
+    def declare_nonlocal(self, names: tuple[str, ...]) -> None:
+        self.nonlocals = (self.nonlocals or set()) | set(names)
 
 
 def merge(before: dict[str, Value], a: dict[str, Value], b: dict[str, Value]) -> dict[str, Value]:

@@ -11,13 +11,15 @@ from trainlint.analysis.attributes import bind
 from trainlint.analysis.branches import fork
 from trainlint.analysis.classes import assigned_targets, define_class
 from trainlint.analysis.conditions import condition, refine
+from trainlint.analysis.decorators import accessor_of, run_decorators
+from trainlint.analysis.deletion import delete
 from trainlint.analysis.errors import catches_errors, expects_error
 from trainlint.analysis.expressions import evaluate
 from trainlint.analysis.facts import Loop
 from trainlint.analysis.iteration import bind_target, elements, iterate
 from trainlint.analysis.methods import extend
 from trainlint.analysis.run import Run
-from trainlint.analysis.scalars import binary
+from trainlint.analysis.scalars import binary, compare
 from trainlint.analysis.scope import Scope, merge
 from trainlint.analysis.unrolling import MAX_UNROLLED, unrollable
 from trainlint.analysis.values import (
@@ -136,6 +138,8 @@ def _assert(run: Run, scope: Scope, stmt: ir.Assert) -> bool:
 
 
 def _delete(run: Run, scope: Scope, stmt: ir.Delete) -> bool:
+    for target in stmt.targets:
+        delete(run, scope, target)
     return False
 
 
@@ -161,6 +165,8 @@ def _import_from(run: Run, scope: Scope, stmt: ir.ImportFrom) -> bool:
 def _scope(run: Run, scope: Scope, stmt: ir.Scope) -> bool:
     if stmt.kind == "global":
         scope.declare_global(stmt.names)
+    else:
+        scope.declare_nonlocal(stmt.names)
     return False
 
 
@@ -175,11 +181,12 @@ def _continue(run: Run, scope: Scope, stmt: ir.Continue) -> bool:
 
 
 def _function(run: Run, scope: Scope, stmt: ir.FunctionDef) -> bool:
-    with run.silent():
-        for decorator in stmt.decorators:
-            evaluate(run, scope, decorator)
     func = Func(stmt, scope, scope.file)
-    scope.bind(stmt.name, func)
+    if scope.kind == "class" and (accessor := accessor_of(stmt)) is not None:
+        # the name stays the property
+        scope.bind(f"{stmt.name}.{accessor}", func)
+        return False
+    scope.bind(stmt.name, run_decorators(run, scope, func))
     # methods are entries of their class, with an object to run on
     if not run.muted and scope.kind != "class":
         run.program.defined.append(func)
@@ -188,7 +195,7 @@ def _function(run: Run, scope: Scope, stmt: ir.FunctionDef) -> bool:
 
 def _class(run: Run, scope: Scope, stmt: ir.ClassDef) -> bool:
     cls = define_class(run, scope, stmt)
-    scope.bind(stmt.name, cls)
+    scope.bind(stmt.name, run_decorators(run, scope, cls))
     if not run.muted:
         run.program.classes.append(cls)
     return False
@@ -465,6 +472,12 @@ def _match(run: Run, scope: Scope, stmt: ir.Match) -> bool:
     before = scope.names
     after: dict[str, Value] | None = None
     for case in stmt.cases:
+        holds = _matches(run, scope, subject, case)
+        if holds is False:
+            continue
+        if holds and after is None:
+            scope.names = before
+            return execute_block(run, scope, case.body)
         scope.names = dict(before)
         for name in case.binds:
             scope.names[name] = subject if len(case.binds) == 1 and case.pattern is None else Unknown(name)
@@ -475,6 +488,14 @@ def _match(run: Run, scope: Scope, stmt: ir.Match) -> bool:
             after = scope.names if after is None else merge(before, after, scope.names)
     scope.names = before if after is None else merge(before, after, before)
     return False
+
+
+def _matches(run: Run, scope: Scope, subject: Value, case: ir.Case) -> bool | None:
+    """Is a case taken whose pattern is a plain value? None where that is not decided."""
+    if case.pattern is None:
+        return None
+    answer = truth(compare(run, scope, subject, ("==",), [evaluate(run, scope, case.pattern)], case.pattern))
+    return answer if case.guard is None or answer is False else None
 
 
 def _unknown(run: Run, scope: Scope, stmt: ir.UnknownStmt) -> bool:

@@ -217,6 +217,41 @@ class Seq(Value):
         return f"{self.kind}[{self.elem!r}…]"
 
 
+class Named(Seq):
+    """A named tuple: `fields` name its items, `cls` is the workspace class that it is an object of, if there is one."""
+
+    __slots__ = ("cls", "fields")
+
+    def __init__(
+        self, fields: tuple[str, ...], items: list[Value], cls: Class | None = None, origin: Step | None = None
+    ) -> None:
+        super().__init__("named", items, None, origin)
+        self.fields = fields
+        self.cls = cls
+
+    def field(self, name: str) -> Value | None:
+        """The item of a field, None where there is none of that name."""
+        return self.items[self.fields.index(name)] if self.items is not None and name in self.fields else None
+
+
+class Member:
+    """A member of an enumeration, the Python value of a `Const`: equal to itself only."""
+
+    __slots__ = ("name", "owner", "value")
+
+    def __init__(self, owner: Class, name: str, value: Value) -> None:
+        self.owner = owner
+        self.name = name
+        self.value = value
+
+    def __repr__(self) -> str:
+        return f"{self.owner.name}.{self.name}"
+
+
+# Python values that are keys of a Mapping
+KEYS = (str, int, float, bool, type(None), Member)
+
+
 class Mapping(Value):
     """A dict with known keys; `open` where other keys may exist: `rest` covers what was stored under them."""
 
@@ -632,7 +667,10 @@ def join_arrays(a: Array, b: Array) -> Array:
 
 def join_sequences(a: Seq, b: Seq) -> Seq:
     if a.items is not None and b.items is not None and len(a.items) == len(b.items):
-        return Seq(a.kind, [join(x, y) for x, y in zip(a.items, b.items, strict=True)], None, a.origin)
+        items = [join(x, y) for x, y in zip(a.items, b.items, strict=True)]
+        if isinstance(a, Named) and isinstance(b, Named) and a.fields == b.fields:
+            return Named(a.fields, items, a.cls if a.cls is b.cls else None, a.origin)
+        return Seq(a.kind, items, None, a.origin)
     return Seq(a.kind, None, join(element(a), element(b)), a.origin)
 
 

@@ -312,6 +312,35 @@ def repeat(call: OpCall) -> Value | None:
     return Seq("list", None, call.args[0]) if call.args else None
 
 
+@op("itertools.islice")
+def islice(call: OpCall) -> Value | None:
+    if not call.args:
+        return None
+    inside = elements(call.args[0])
+    bounds = [v.value for v in call.args[1:] if isinstance(v, Const) and not v.default]
+    whole = len(bounds) + 1 == len(call.args) and all(b is None or (isinstance(b, int) and b >= 0) for b in bounds)
+    if inside is not None and whole and bounds:
+        return fresh(call, inside[slice(*bounds)])
+    wrapped = Obj(call.name, "wrapper", call.node, [call.args[0]])
+    wrapped.attrs["element"] = iterate(call.run, call.scope, call.args[0], call.node)
+    return wrapped
+
+
+@op("itertools.accumulate")
+def accumulate(call: OpCall) -> Value | None:
+    """Running sums of constants."""
+    inside = elements(call.args[0]) if len(call.args) == 1 and not call.kwargs else None
+    numbers = [number(v) for v in inside] if inside is not None else [None]
+    total: float = 0
+    sums: list[Value] = []
+    for each in numbers:
+        if each is None:
+            return Seq("list", None, Unknown())
+        total += each
+        sums.append(Const(total))
+    return fresh(call, sums)
+
+
 # numbers
 
 _MATH: dict[str, Callable[..., Any]] = {

@@ -130,7 +130,7 @@ def define_flag(call: OpCall) -> Value | None:
     return Unknown()
 
 
-@op("yaml.safe_load", "yaml.load", "yaml.full_load", "json.load", "toml.load", "tomllib.load", "tomli.load")
+@op("yaml.safe_load", "yaml.load", "yaml.full_load", "json.load", "tomllib.load", "tomli.load")
 def load_file(call: OpCall) -> Value | None:
     """A configuration file of the workspace that is opened by a literal name."""
     source = call.arg(0, "stream")

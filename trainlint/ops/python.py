@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import product
+from math import prod
 from typing import Any
 
+from trainlint.analysis.classes import record
 from trainlint.analysis.iteration import elements, iterate, range_of
 from trainlint.analysis.modules import children, container
-from trainlint.analysis.registry import OpCall, alias, kind, method, op
+from trainlint.analysis.registry import OpCall, alias, called, kind, method, op
 from trainlint.analysis.run import Run
 from trainlint.analysis.values import (
     Array,
@@ -148,6 +151,51 @@ def dict_(call: OpCall) -> Value | None:
     return Mapping(items, is_open, call.step("dict"))
 
 
+@op("collections.namedtuple")
+def namedtuple(call: OpCall) -> Value | None:
+    """`namedtuple("Spec", "kernel channels", defaults=(7,))`: a class of named tuples."""
+    given, defaults = call.arg(1, "field_names"), call.kwargs.get("defaults")
+    names = given.value.replace(",", " ").split() if isinstance(given, Const) and isinstance(given.value, str) else None
+    if names is None:
+        inside = elements(given) if given is not None else None
+        names = [v.value for v in inside if isinstance(v, Const)] if inside is not None else []
+        if inside is None or len(names) != len(inside):
+            return None
+    last = elements(defaults) if defaults is not None else []
+    if last is None or not all(isinstance(name, str) for name in names):
+        return None
+    fields: dict[str, Value] = {name: Unknown(name) for name in names}
+    fields.update(zip(names[len(names) - len(last) :], last, strict=False))
+    made = Obj(call.name, "namedtuple", call.node, list(call.args))
+    made.attrs["fields"] = Mapping(fields)
+    return made
+
+
+@called("namedtuple")
+def make_record(call: OpCall) -> Value | None:
+    fields = call.receiver.attrs.get("fields") if isinstance(call.receiver, Obj) else None
+    return record(fields.items, call.args, call.kwargs, None) if isinstance(fields, Mapping) else None
+
+
+@method("namedtuple", "_make")
+def record_of(call: OpCall) -> Value | None:
+    inside = elements(call.args[0]) if call.args else None
+    fields = call.receiver.attrs.get("fields") if isinstance(call.receiver, Obj) else None
+    return record(fields.items, inside, {}, None) if inside is not None and isinstance(fields, Mapping) else None
+
+
+@op("dataclasses.replace")
+def replaced(call: OpCall) -> Value | None:
+    """A copy of the object with some fields changed."""
+    old = call.args[0] if call.args else None
+    if not isinstance(old, Instance) or "**" in call.kwargs:
+        return None
+    made = copied(call.run, old, deep=False, depth=0)
+    assert isinstance(made, Instance)
+    made.attrs.update(call.kwargs)
+    return made
+
+
 @op("types.SimpleNamespace", "argparse.Namespace", "ml_collections.ConfigDict", "omegaconf.OmegaConf.create")
 def namespace(call: OpCall) -> Value | None:
     return dict_(call)
@@ -169,6 +217,11 @@ def zip_(call: OpCall) -> Value | None:
     parts = call.args
     columns = [elements(p) for p in parts]
     known = [c for c in columns if c is not None]
+    if "*" in call.kwargs:
+        known = []
+    if call.name == "itertools.product" and parts and len(known) == len(parts) and not call.kwargs:
+        if prod(map(len, known)) <= 256:
+            return Seq("list", [Seq("tuple", list(row)) for row in product(*known)])
     if call.name == "builtins.zip" and parts and len(known) == len(parts):
         return Seq("list", [Seq("tuple", list(row)) for row in zip(*known, strict=False)])
     wrapped = Obj(call.name, "wrapper", call.node, list(parts))
@@ -185,7 +238,6 @@ def zip_(call: OpCall) -> Value | None:
     "tqdm.trange",
     "tqdm.rich.tqdm",
     "tqdm.std.tqdm",
-    "itertools.islice",
     "itertools.cycle",
     "rich.progress.track",
     "fastprogress.progress_bar",
