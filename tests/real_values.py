@@ -121,12 +121,12 @@ def same(code: str, name: str = "y") -> None:
     assert plain_abstract(value) == expected, f"{value!r} is not {expected!r}\n{code}"
 
 
-def covers(value: Value | None, real: Any) -> bool:
-    """May an abstract value be this real one?"""
-    if value is None or isinstance(value, Unknown):
+def covers(value: Value | None, real: Any, depth: int = 5) -> bool:
+    """May an abstract value be this real one? Compared as deep as `depth`."""
+    if value is None or not depth or isinstance(value, Unknown):
         return True
     if isinstance(value, OneOf):
-        return any(covers(v, real) for v in value.values)
+        return any(covers(v, real, depth) for v in value.values)
     if isinstance(value, Const):
         return type(value.value) is type(real) and value.value == real
     if isinstance(value, (Range, Sym)):
@@ -135,12 +135,14 @@ def covers(value: Value | None, real: Any) -> bool:
         if not isinstance(real, (list, tuple)):
             return False
         if value.items is None:
-            return value.elem is None or all(covers(value.elem, item) for item in real)
-        return len(value.items) == len(real) and all(map(covers, value.items, real))
+            return value.elem is None or all(covers(value.elem, item, depth - 1) for item in real)
+        return len(value.items) == len(real) and all(
+            covers(v, item, depth - 1) for v, item in zip(value.items, real, strict=True)
+        )
     if isinstance(value, Mapping):
         if not isinstance(real, dict) or not (value.open or value.items.keys() == real.keys()):
             return False
-        return value.items.keys() <= real.keys() and all(covers(v, real[k]) for k, v in value.items.items())
+        return value.items.keys() <= real.keys() and all(covers(v, real[k], depth - 1) for k, v in value.items.items())
     if isinstance(value, Instance):
         return value.cls.name == type(real).__name__
     return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from trainlint.analysis import registry
+from trainlint.analysis.branches import each
 from trainlint.analysis.run import Run
 from trainlint.analysis.scope import Scope
 from trainlint.analysis.values import (
@@ -243,8 +244,7 @@ def array_attribute(run: Run, scope: Scope, value: Array, name: str, node: ir.Ex
 def set_attribute(run: Run, scope: Scope, target: Value, name: str, value: Value) -> None:
     """`target.name = value`: certain outside conditions, else joined with what was there."""
     if isinstance(target, OneOf):
-        for alternative in target.values:
-            set_attribute(run, scope, alternative, name, value)
+        each(run, target.values, lambda alternative: set_attribute(run, scope, alternative, name, value))
         return
     if isinstance(target, Instance):
         run.touch(target, name)

@@ -6,29 +6,38 @@ a journal of what it changed first: the state before it can be restored for the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeAlias
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, TypeAlias, TypeVar
 
 from trainlint.analysis.run import MISSING, Journal, Run
 from trainlint.analysis.values import Instance, Mapping, Obj, Seq, Value, join
 
-# how a block ended: it went through to its end, or what took control away
-Outcome: TypeAlias = str
+T = TypeVar("T")
 State: TypeAlias = "dict[tuple[int, str], tuple[Value, str, Any]]"
 
 
 def fork(
-    run: Run, first: Callable[[], bool], second: Callable[[], bool], chosen: bool | None = None
+    run: Run,
+    first: Callable[[], bool],
+    second: Callable[[], bool],
+    chosen: bool | None = None,
+    interrupted: bool = False,
 ) -> tuple[bool, bool]:
     """Run two arms of which one is taken; True for an arm whose end cannot be reached.
 
     `chosen` says which arm an assumption takes (True: the first): its changes are kept and the other's are dropped.
+    `interrupted`: the second arm begins after some of the first one's changes, as a handler of errors does.
     """
-    outer = run.journal
-    one, stops_one, way_one = _arm(run, first)
+    outer, start = run.journal, run.tick()
+    one, stops_one, way_one = _arm(run, first, {})
     after_one = _state(one)
-    _undo(one)
-    two, stops_two, way_two = _arm(run, second)
+    if interrupted:
+        for holder, name, state in after_one.values():
+            put(holder, name, joined(holder, name, one[id(holder), name][2], state))
+    else:
+        _undo(one)
+    two, stops_two, way_two = _arm(run, second, dict(one) if interrupted else {})
     run.journal = outer
     if chosen is None:
         ends_one, ends_two = way_one if stops_one else "", way_two if stops_two else ""
@@ -44,12 +53,11 @@ def fork(
     else:
         keep_one, keep_two, left, local = chosen, not chosen, (False, False), 0
         run.way = way_one if chosen else way_two
-    _settle(run, one, after_one, two, keep_one, keep_two, left, local)
+    _settle(run, one, after_one, two, keep_one, keep_two, left, local, start)
     return stops_one, stops_two
 
 
-def _arm(run: Run, arm: Callable[[], bool]) -> tuple[Journal, bool, str]:
-    journal: Journal = {}
+def _arm(run: Run, arm: Callable[[], bool], journal: Journal) -> tuple[Journal, bool, str]:
     run.journal = journal
     floors = run.floor, run.attribute_floor
     stops = arm()
@@ -66,6 +74,21 @@ def _undo(journal: Journal) -> None:
         put(holder, name, old)
 
 
+def each(run: Run, options: Sequence[Value], do: Callable[[Value], T]) -> list[T]:
+    """Do something with each alternative, of which one is the real one: what it changes may also stay as it is."""
+    if len(options) == 1:
+        return [do(options[0])]
+    results: list[T] = []
+
+    def attempt(option: Value) -> bool:
+        results.append(do(option))
+        return False
+
+    for option in options:
+        fork(run, partial(attempt, option), lambda: False)
+    return results
+
+
 def _settle(
     run: Run,
     one: Journal,
@@ -75,8 +98,10 @@ def _settle(
     keep_two: bool,
     left: tuple[bool, bool],
     local: int,
+    start: int,
 ) -> None:
-    for key in {**one, **two}:
+    # lists and dicts before the attributes that hold them: joining those copies what is in them
+    for key in sorted({**one, **two}, key=lambda key: key[1] != ""):
         holder, name, old = one[key] if key in one else two[key]
         mine = after_one[key][2] if key in after_one else old
         other = current(holder, name)
@@ -85,6 +110,10 @@ def _settle(
         # a list of this call that a branch with a `return` has changed is not seen any more
         mine_only = isinstance(holder, (Seq, Mapping)) and holder.born >= local > 0
         if mine_only and left[0]:
+            continue
+        if key in after_one and isinstance(holder, (Seq, Mapping)) and holder.born >= start:
+            # made in the first arm: the other one knows nothing of it
+            put(holder, name, mine)
             continue
         if mine_only and left[1]:
             put(holder, name, mine)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from trainlint.analysis import registry
 from trainlint.analysis.attributes import Method, WorkspaceModule, bind, get_attribute
+from trainlint.analysis.branches import each
 from trainlint.analysis.classes import instantiate
 from trainlint.analysis.devices import (
     MOVES,
@@ -58,7 +59,7 @@ def call(run: Run, scope: Scope, callee: Value, args: list[Value], kwargs: dict[
         return call_method(run, scope, callee.receiver, callee.name, args, kwargs, node)
     if isinstance(callee, OneOf):
         options = [v for v in callee.values if not is_none(v)]
-        return one_of(tuple(call(run, scope, v, args, kwargs, node) for v in options))
+        return one_of(tuple(each(run, options, lambda v: call(run, scope, v, args, kwargs, node))))
     return call_unknown(run, scope, callee, args, kwargs, node)
 
 
@@ -252,7 +253,7 @@ def call_method(
         return array_call(run, scope, receiver, name, args, kwargs, node)
     if isinstance(receiver, OneOf):
         options = [v for v in receiver.values if not is_none(v)]
-        return one_of(tuple(call_method(run, scope, v, name, args, kwargs, node) for v in options))
+        return one_of(tuple(each(run, options, lambda v: call_method(run, scope, v, name, args, kwargs, node))))
     if isinstance(receiver, Instance):
         return instance_call(run, scope, receiver, name, args, kwargs, node)
     if isinstance(receiver, Obj):

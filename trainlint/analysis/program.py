@@ -7,7 +7,8 @@ from collections import Counter
 
 from trainlint.analysis import registry
 from trainlint.analysis.attributes import WorkspaceModule
-from trainlint.analysis.classes import default_instance
+from trainlint.analysis.branches import put
+from trainlint.analysis.classes import assigned_targets, default_instance
 from trainlint.analysis.facts import Trace
 from trainlint.analysis.frameworks import frameworks_of
 from trainlint.analysis.functions import free_parameters
@@ -16,7 +17,20 @@ from trainlint.analysis.run import Frame, Run
 from trainlint.analysis.scope import Scope
 from trainlint.analysis.statements import execute_block, self_updating_names
 from trainlint.analysis.unrolling import calls_of
-from trainlint.analysis.values import Class, Const, Ext, Func, Instance, Mapping, Obj, Seq, Unknown, Value
+from trainlint.analysis.values import (
+    Class,
+    Const,
+    Ext,
+    Func,
+    Instance,
+    Mapping,
+    Obj,
+    Seq,
+    Unknown,
+    Value,
+    is_none,
+    join,
+)
 from trainlint.analysis.workspace import ConfigNode, Workspace
 from trainlint.syntax import ir
 from trainlint.syntax.document import Document
@@ -89,6 +103,7 @@ class Program:
         self.flags = Mapping({}, True)
         self._externals: dict[str, Value] = {}
         self._updating: dict[ir.Stmt, frozenset[str]] = {}
+        self._targets: dict[ir.Stmt, list[ir.Expr]] = {}
         self._calls: dict[ir.Stmt, frozenset[str]] = {}
         self._importing: list[str] = [path]
         self._sole_module: Class | None = None
@@ -230,15 +245,20 @@ class Program:
             if not isinstance(member, Func) or member.node in run.active or run.depth > 3:
                 continue
             before = dict(instance.attrs)
-            journal, run.journal = run.journal, None
+            journal, run.journal = run.journal, {}
             with run.silent():
                 run.depth += 1
                 self.enter(run, member, instance)
                 run.depth -= 1
-            run.journal = journal
+            changed, run.journal = run.journal, journal
+            for holder, key, old in changed.values():
+                if holder is not instance:
+                    put(holder, key, old)
             # what __init__ proved stays; only what was missing or None is taken over
             for key, value in before.items():
-                if not (isinstance(value, Const) and value.value is None) and not isinstance(value, Unknown):
+                if is_none(value):
+                    instance.attrs[key] = join(value, instance.attrs[key])
+                elif not isinstance(value, Unknown):
                     instance.attrs[key] = value
 
     # names from outside
@@ -391,6 +411,13 @@ class Program:
         found = self._updating.get(stmt)
         if found is None:
             found = self._updating[stmt] = self_updating_names(stmt)
+        return found
+
+    def targets(self, stmt: ir.For | ir.While) -> list[ir.Expr]:
+        """What the body of a loop assigns."""
+        found = self._targets.get(stmt)
+        if found is None:
+            found = self._targets[stmt] = assigned_targets(stmt.body)
         return found
 
     def note_built(self, instance: Instance) -> None:

@@ -42,12 +42,18 @@ def execute_block(run: Run, scope: Scope, block: list[ir.Stmt]) -> bool:
     """Run the statements in order. True where the end of the block cannot be reached."""
     saved = run.conds
     try:
-        for stmt in block:
+        for index, stmt in enumerate(block):
             if not run.spend():
                 return False
             handler = _TABLE.get(stmt.__class__)
+            leaves = run.leaves
+            left = len(leaves) if leaves is not None else 0
             if handler is not None and handler(run, scope, stmt):
                 return True
+            if leaves is not None and len(leaves) != left and index + 1 < len(block):
+                # a `break` or `continue` under an undecided condition: what follows may not run
+                rest = block[index + 1 :]
+                return fork(run, partial(execute_block, run, scope, rest), lambda: False)[0]
         return False
     finally:
         run.conds = saved
@@ -259,7 +265,13 @@ def _unrolled(run: Run, scope: Scope, stmt: ir.For, items: list[Value]) -> bool:
     completed, stopped = _rounds(run, scope, stmt, items, ended)
     run.leaves = saved
     if completed and stmt.orelse:
-        stopped = execute_block(run, scope, stmt.orelse)
+        if ended:
+            # a round may have been the last one
+            stopped, _ = fork(run, lambda: execute_block(run, scope, stmt.orelse), lambda: False)
+            if stopped:
+                scope.names, stopped = ended.pop(), False
+        else:
+            stopped = execute_block(run, scope, stmt.orelse)
     for names in ended:
         scope.names = merge(scope.names, scope.names, names)
     return stopped
@@ -343,27 +355,47 @@ def _loop(run: Run, scope: Scope, stmt: ir.For | ir.While, over: Value | None, s
     widen(run, scope, stmt)
     saved_loops, saved_grad, saved_floor, saved_leaves = run.loops, run.grad, run.floor, run.leaves
     run.loops = (*saved_loops, loop)
-    run.floor, run.leaves = run.tick(), None
-    start()
-    execute_block(run, scope, stmt.body)
+    run.floor, run.leaves = run.tick(), []
+
+    def body() -> bool:
+        start()
+        execute_block(run, scope, stmt.body)
+        return False
+
+    # there may be no round at all
+    fork(run, body, lambda: False)
+    leaves = run.leaves
     run.loops = saved_loops
     run.grad = saved_grad
     run.floor, run.leaves = saved_floor, saved_leaves
     scope.names = merge(before, scope.names, before) if before else scope.names
+    for _, names in leaves:
+        scope.names = merge(before, scope.names, names)
     if stmt.orelse:
-        execute_block(run, scope, stmt.orelse)
+        after = scope.names
+        scope.names = dict(after)
+        fork(run, partial(execute_block, run, scope, stmt.orelse), lambda: False)
+        scope.names = merge(before, after, scope.names)
     return False
 
 
 def widen(run: Run, scope: Scope, stmt: ir.For | ir.While) -> None:
-    """Scalars that the body updates from their own value are unknown inside it."""
+    """Scalars that the body assigns are unknown inside it: what a round reads before may be of the round before."""
     for name in run.program.self_updating(stmt):
         value = scope.names.get(name)
-        if isinstance(value, Const):
-            scope.names[name] = Unknown(name, value.origin)
-        elif isinstance(value, Array):
+        if isinstance(value, Array):
             # after some iterations nothing is left of what it was before the first
             scope.names[name] = Array(lib=value.lib)
+    for target in run.program.targets(stmt):
+        if isinstance(target, ir.Name):
+            value = scope.names.get(target.id)
+            if isinstance(value, Const):
+                scope.names[target.id] = Unknown(target.id, value.origin)
+        elif isinstance(target, ir.Attr) and isinstance(target.value, ir.Name):
+            holder = scope.lookup(target.value.id)
+            if isinstance(holder, (Instance, Obj)) and isinstance(holder.attrs.get(target.name), Const):
+                run.touch(holder, target.name)
+                holder.attrs[target.name] = Unknown(f"{target.value.id}.{target.name}")
 
 
 def self_updating_names(stmt: ir.For | ir.While) -> frozenset[str]:
@@ -445,26 +477,47 @@ def evaluate_quietly(run: Run, scope: Scope, node: ir.Expr) -> Value:
 
 def _try(run: Run, scope: Scope, stmt: ir.Try) -> bool:
     before = dict(scope.names)
-    with run.expected(any(map(catches_errors, stmt.handlers))):
-        stopped = execute_block(run, scope, stmt.body)
-    if not stopped and stmt.orelse:
-        stopped = execute_block(run, scope, stmt.orelse)
-    after = scope.names
-    all_stop = stopped
-    for handler in stmt.handlers:
-        scope.names = merge(before, dict(before), after)
+    inside = scope.names
+    ends: list[dict[str, Value]] = []
+
+    def attempt() -> bool:
+        nonlocal inside
+        with run.expected(any(map(catches_errors, stmt.handlers))):
+            stopped = execute_block(run, scope, stmt.body)
+        inside = scope.names
+        if not stopped and stmt.orelse:
+            stopped = execute_block(run, scope, stmt.orelse)
+        if not stopped:
+            ends.append(scope.names)
+        return stopped
+
+    def handle(handler: ir.Handler) -> bool:
+        scope.names = merge(before, dict(before), inside)
         if handler.name:
             scope.names[handler.name] = Unknown(handler.name)
         cond = condition(run, scope, handler.type, True) if handler.type is not None else None
         with run.under(cond):
-            handler_stops, _ = fork(run, partial(execute_block, run, scope, handler.body), lambda: False)
-        if not handler_stops:
-            after = scope.names if all_stop else merge(before, after, scope.names)
-        all_stop = all_stop and handler_stops
-    scope.names = after
+            stopped = execute_block(run, scope, handler.body)
+        if not stopped:
+            ends.append(scope.names)
+        return stopped
+
+    def one_of_the(handlers: tuple[ir.Handler, ...]) -> bool:
+        if len(handlers) == 1:
+            return handle(handlers[0])
+        return all(fork(run, partial(handle, handlers[0]), partial(one_of_the, handlers[1:])))
+
+    if stmt.handlers:
+        fork(run, attempt, partial(one_of_the, stmt.handlers), interrupted=True)
+    else:
+        attempt()
+    scope.names = ends[0] if ends else inside
+    for names in ends[1:]:
+        scope.names = merge(before, scope.names, names)
+    stopped = not ends
     if stmt.final:
-        all_stop = execute_block(run, scope, stmt.final) or all_stop
-    return all_stop
+        stopped = execute_block(run, scope, stmt.final) or stopped
+    return stopped
 
 
 def _match(run: Run, scope: Scope, stmt: ir.Match) -> bool:

@@ -671,7 +671,9 @@ def join_sequences(a: Seq, b: Seq) -> Seq:
         if isinstance(a, Named) and isinstance(b, Named) and a.fields == b.fields:
             return Named(a.fields, items, a.cls if a.cls is b.cls else None, a.origin)
         return Seq(a.kind, items, None, a.origin)
-    return Seq(a.kind, None, join(element(a), element(b)), a.origin)
+    # an empty one adds no element
+    elem = element(b) if a.items == [] else element(a) if b.items == [] else join(element(a), element(b))
+    return Seq(a.kind, None, elem, a.origin)
 
 
 def element(value: Seq) -> Value:
