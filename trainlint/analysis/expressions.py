@@ -14,8 +14,8 @@ from trainlint.analysis.run import Run
 from trainlint.analysis.scalars import binary, compare, unary
 from trainlint.analysis.scope import Scope
 from trainlint.analysis.values import (
-    Array,
     KEYS,
+    Array,
     Const,
     Ext,
     Func,
