@@ -190,7 +190,7 @@ def replaced(call: OpCall) -> Value | None:
     old = call.args[0] if call.args else None
     if not isinstance(old, Instance) or "**" in call.kwargs:
         return None
-    made = copied(call.run, old, deep=False)
+    made = copied(call.run, old, False, {})
     assert isinstance(made, Instance)
     made.attrs.update(call.kwargs)
     return made
