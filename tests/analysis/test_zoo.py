@@ -116,3 +116,18 @@ def test_the_range_of_the_output_is_that_of_the_head() -> None:
     plain, _ = run("m = models.densenet121(); y = m(torch.rand(8, 3, 224, 224))")
     unknown, _ = run("m = models.densenet121(); m.classifier = head(); y = m(torch.rand(8, 3, 224, 224))")
     assert [getattr(n["y"], "range", "") for n in (names, plain, unknown)] == ["logprob", "logits", None]
+
+
+@pytest.mark.parametrize(
+    ("code", "violated"),
+    [
+        ("m.features = nn.Sequential(*layers)", False),
+        ("m.features = nn.Sequential(nn.Conv2d(3, 128, 3), nn.ReLU())", False),
+        ("m.features[0] = nn.Conv2d(3, 64, 3, padding=1)", True),
+        ("m.eval()", True),
+    ],
+)
+def test_the_features_are_those_of_the_body_that_it_has(code: str, violated: bool) -> None:
+    """A head for other features is wrong, unless the body was replaced as well."""
+    _, found = run(f"m = models.vgg11()\n{code}\nm.classifier = nn.Linear(128 * 49, 10)\ny = m(x)\n")
+    assert bool(found) == violated

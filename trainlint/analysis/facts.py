@@ -88,6 +88,8 @@ class Event:
     name: str = ""
     # the statement of the caller, innermost last, where the event happened inside an inlined call
     via: tuple[ir.Stmt, ...] = ()
+    # does the code around it catch or expect an error?
+    expected: bool = False
     # what the arguments hold, found once when a rule asks (`loops.touches`)
     reach: frozenset[int] | None = None
 

@@ -149,6 +149,7 @@ class Run:
                 args,
                 name,
                 self.via,
+                self.expecting > 0,
             )
         )
 

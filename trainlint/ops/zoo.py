@@ -13,7 +13,7 @@ from trainlint.analysis import dims
 from trainlint.analysis.calls import call as invoke
 from trainlint.analysis.modules import REST
 from trainlint.analysis.registry import OpCall, method, op
-from trainlint.analysis.values import Array, Const, Ext, Mapping, Obj, Unknown, Value, axis, is_none, truth
+from trainlint.analysis.values import Array, Const, Ext, Instance, Mapping, Obj, Unknown, Value, axis, is_none, truth
 from trainlint.ops import zoo_tables
 from trainlint.ops.layers import first_array, here, nothing, of_rank, use
 from trainlint.ops.torchvision import preset_of
@@ -246,6 +246,23 @@ def own(value: Value | None) -> bool:
     return isinstance(value, Obj) and MARK in value.attrs
 
 
+def body_kept(model: Obj, found: dict[str, Any]) -> bool:
+    """Is everything between the first convolution and the head as it was built?
+
+    A first convolution of other channels is usual and changes nothing of the features; the head is asked of itself.
+    """
+    outer = str(found.get("head")).partition(".")[0]
+    waiting = [(name, value) for name, value in model.attrs.items() if name != outer]
+    while waiting:
+        path, value = waiting.pop()
+        if not isinstance(value, (Obj, Instance, Unknown)) or path == found.get("first") or path.startswith("["):
+            continue
+        if not isinstance(value, Obj) or not own(value):
+            return False
+        waiting += [(f"{path}.{name}", part) for name, part in value.attrs.items() if name != REST and name[0] != "["]
+    return True
+
+
 def head_kept(model: Obj, found: dict[str, Any]) -> bool:
     """Are the classifier and the Sequential around it those that the model was built with?"""
     path = found.get("head")
@@ -387,7 +404,8 @@ def through_head(call: OpCall, model: Obj, found: dict[str, Any], batch: Value) 
     if replaced is None:
         return nothing(call)
     head, shape = replaced
-    features = nothing(call).but(shape=(batch, *map(Const, shape)))
+    kept = body_kept(model, found)
+    features = nothing(call).but(shape=(batch, *(Const(n) if kept else Unknown() for n in shape)))
     result = invoke(call.run, call.scope, head, [features], {}, call.node)
     return result if isinstance(result, Array) else nothing(call)
 

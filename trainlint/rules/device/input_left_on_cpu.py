@@ -55,7 +55,7 @@ def check(program: WholeProgram):
                 scattered.add(id(event.node))
             elif event.kind == "forward" and id(event.node) not in scattered:
                 model = next((m for m in moves if same_thing(m.subject, event.subject)), None)
-                if model is not None:
+                if model is not None and not event.expected:
                     yield from left_behind(trace, event, event.args, model, "the input of the model")
             elif event.kind == "loss" and len(event.args) > 1:
                 output = event.args[0]
