@@ -15,7 +15,7 @@ from torch import nn
 import trainlint.ops
 from trainlint.analysis import dims
 from trainlint.analysis.facts import Violation
-from trainlint.analysis.modules import unknown_parts, walk
+from trainlint.analysis.modules import is_module, unknown_parts, walk
 from trainlint.analysis.program import Program
 from trainlint.analysis.values import (
     Array,
@@ -78,11 +78,7 @@ def plain_abstract(value: Value) -> Any:
         return [plain_abstract(v) for v in value.items] if value.items is not None else UNKNOWN
     if isinstance(value, Mapping):
         return {k: plain_abstract(v) for k, v in value.items.items()} if not value.open else UNKNOWN
-    if isinstance(value, Instance) and value.cls.extends(
-        "torch.nn.Module", "torch.nn.Sequential", "torch.nn.ModuleList"
-    ):
-        return UNKNOWN if unknown_parts(value) else {name: class_name(m) for name, m in walk(value)}
-    if isinstance(value, Obj) and value.kind in ("module", "loss"):
+    if is_module(value) or (isinstance(value, Obj) and value.kind == "loss"):
         return UNKNOWN if unknown_parts(value) else {name: class_name(m) for name, m in walk(value)}
     if isinstance(value, (Class, Func)):
         return value.name

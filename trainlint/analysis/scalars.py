@@ -30,6 +30,7 @@ from trainlint.analysis.values import (
     is_none,
     known,
     one_of,
+    truth,
 )
 from trainlint.syntax import ir
 
@@ -188,6 +189,8 @@ def unary(run: Run, scope: Scope, op: str, value: Value, expr: ir.UnaryOp) -> Va
                 return Const(folded(value.value), value.origin, value.default, literal)
             if op == "~" and isinstance(value.value, int):
                 return Const(~value.value, value.origin, value.default)
+    if op == "not" and (decided := truth(value)) is not None:
+        return Const(not decided)
     if isinstance(value, Array) and op in "-+~":
         return array_function(run, scope, "unary", op, [value], expr)
     if isinstance(value, Sym) and op == "-":

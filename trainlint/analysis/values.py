@@ -585,6 +585,8 @@ def truth(value: Value | None) -> bool | None:
         return True
     if isinstance(value, Seq) and value.items is not None:
         return bool(value.items)
+    if isinstance(value, Mapping):
+        return True if value.items else None if value.open else False
     return None
 
 
