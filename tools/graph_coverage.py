@@ -15,7 +15,7 @@ from collections import Counter
 from pathlib import Path
 
 import trainlint.ops
-from trainlint.analysis.modules import MODULE_BASES, unknown_parts
+from trainlint.analysis.modules import is_module_class, unknown_parts
 from trainlint.analysis.program import Program
 from trainlint.analysis.values import Class, Value
 from trainlint.project.session import Session
@@ -61,7 +61,7 @@ def main() -> None:
             slowest = max(slowest, done - parsed)
             caps.update(program.caps)
             for cls in program.classes:
-                if cls.file is not program.file or not cls.extends(*MODULE_BASES):
+                if cls.file is not program.file or not is_module_class(cls):
                     continue
                 total += 1
                 gaps = missing(program, cls)

@@ -224,6 +224,7 @@ def test_the_layers_up_to_one_that_is_named() -> None:
         ("conv = nn.Conv2d(3, 4, 3, stride=2)\nconv.stride = (1, 1)\ny = conv(torch.zeros(1, 3, 5, 5))\n", ("1", "4", "3", "3")),
         ("conv = nn.Conv2d(3, 4, 3)\nconv.padding = (1, 1)\ny = conv(torch.zeros(1, 3, 5, 5))\n", ("1", "4", "5", "5")),
         ("conv = nn.Conv2d(3, 4, 3)\nconv.dilation = (2, 2)\ny = conv(torch.zeros(1, 3, 5, 5))\n", ("1", "4", "1", "1")),
+        ("pool = nn.MaxPool2d(2)\nprint(pool.dilation, pool.stride)\ny = pool(torch.zeros(1, 3, 5, 5))\n", ("1", "3", "2", "2")),
         ("pool = nn.MaxPool2d(2)\npool.stride = 1\ny = pool(torch.zeros(1, 3, 5, 5))\n", ("1", "3", "4", "4")),
         (
             "net = nn.Sequential(nn.Conv2d(3, 4, 3, stride=2), nn.ReLU())\nfor layer in net:\n"

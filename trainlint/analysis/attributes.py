@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from trainlint.analysis import registry
 from trainlint.analysis.branches import each
+from trainlint.analysis.modules import OWN, is_module_class
 from trainlint.analysis.run import Run
 from trainlint.analysis.scope import Scope
 from trainlint.analysis.values import (
@@ -185,8 +186,11 @@ def instance_attribute(run: Run, scope: Scope, value: Instance, name: str, node:
         return of_class(run, scope, value, member, node)
     if name == "__class__":
         return value.cls
-    if value.cls.extends("torch.nn.Module") and name in ("parameters", "modules", "children", "named_parameters"):
+    if is_module_class(value.cls) and name in ("parameters", "modules", "children", "named_parameters"):
         return Method(value, name)
+    own = value.attrs.get(OWN)
+    if isinstance(own, Obj) and not writers:
+        return object_attribute(run, scope, own, name, node)
     # one Unknown per attribute of the object
     if any(True for _ in value.cls.external_bases()) and not writers:
         method = Method(value, name)
@@ -249,6 +253,9 @@ def set_attribute(run: Run, scope: Scope, target: Value, name: str, value: Value
     if isinstance(target, Instance):
         run.touch(target, name)
         table, weak = target.attrs, target.depth < run.attribute_floor
+        own = target.attrs.get(OWN)
+        if isinstance(own, Obj):
+            set_attribute(run, scope, own, name, value)
     elif isinstance(target, Obj):
         run.touch(target, name)
         table, weak = target.attrs, target.born < run.attribute_floor

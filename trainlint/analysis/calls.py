@@ -18,7 +18,7 @@ from trainlint.analysis.devices import (
 from trainlint.analysis.facts import Call
 from trainlint.analysis.functions import bind_parameters, decorator_context
 from trainlint.analysis.methods import call_builtin_method, unknown_method
-from trainlint.analysis.modules import container, fill_container, is_module
+from trainlint.analysis.modules import OWN, container, fill_container, is_module, library_layer, partial_children
 from trainlint.analysis.run import MAX_DEPTH, MAX_RECURSION, Frame, Run, step
 from trainlint.analysis.scope import Scope
 from trainlint.analysis.values import (
@@ -201,11 +201,36 @@ def inherited_forward(
     run: Run, scope: Scope, instance: Instance, args: list[Value], kwargs: dict[str, Value], node: ir.Expr
 ) -> Value:
     """The `forward` that a model has from a class of the library."""
+    own = instance.attrs.get(OWN)
     handler = registry.CALLS.get("torch.nn.Sequential") if container(instance) == "torch.nn.Sequential" else None
     result = None
     if handler is not None:
         result = handler(registry.OpCall(run, scope, node, "torch.nn.Sequential", args, kwargs, instance))
+    elif isinstance(own, Obj):
+        result = call_object(run, scope, own, args, kwargs, node)
     return result if result is not None else Array(grad=run.grad)
+
+
+def has_forward(instance: Instance) -> bool:
+    """Does a model have the `forward` of a container or layer of the library?"""
+    return OWN in instance.attrs or container(instance) == "torch.nn.Sequential"
+
+
+def inherited_init(
+    run: Run, scope: Scope, instance: Instance, args: list[Value], kwargs: dict[str, Value], node: ir.Expr
+) -> None:
+    """The constructor that a model has from a class of the library: children of a container, the layer it extends."""
+    fill_container(instance, args, kwargs)
+    name = library_layer(instance.cls)
+    if name is None:
+        return
+    own = call_external(run, scope, name, args, kwargs, node)
+    if isinstance(own, Obj):
+        run.touch(instance, OWN)
+        instance.attrs[OWN] = own
+        for child, module in partial_children(own).items():
+            run.touch(instance, child)
+            instance.attrs[child] = module
 
 
 def call_object(run: Run, scope: Scope, obj: Obj, args: list[Value], kwargs: dict[str, Value], node: ir.Expr) -> Value:
@@ -242,6 +267,9 @@ def call_method(
     if name in MOVES:
         report_move(run, scope, receiver, name, args, kwargs, node)
     if isinstance(receiver, Ext):
+        if name == "__init__" and args and isinstance(args[0], Instance):
+            inherited_init(run, scope, args[0], args[1:], kwargs, node)
+            return Const(None)
         target = run.program.external(f"{receiver.name}.{name}")
         return call(run, scope, target, args, kwargs, node)
     if isinstance(receiver, Unknown):
@@ -348,8 +376,10 @@ def call_super(run: Run, scope: Scope, node: ir.Call, name: str) -> Value:
                 return call_function(run, scope, bind(member, receiver), args, kwargs, node)
         if name == "__init__":
             if isinstance(receiver, Instance):
-                fill_container(receiver, args, kwargs)
+                inherited_init(run, scope, receiver, args, kwargs, node)
             return Const(None)
+        if name == "forward" and isinstance(receiver, Instance) and has_forward(receiver):
+            return inherited_forward(run, scope, receiver, args, kwargs, node)
         if isinstance(receiver, Instance) and is_module(receiver):
             handler = registry.METHODS.get(("module", name))
             if handler is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trainlint.analysis.attributes import bind, dotted
-from trainlint.analysis.modules import REST, fill_container, is_module
+from trainlint.analysis.modules import REST, is_module
 from trainlint.analysis.run import Run, step
 from trainlint.analysis.scope import Scope
 from trainlint.analysis.values import Class, Const, Ext, Func, Instance, Mapping, Member, Named, Obj, Unknown, Value
@@ -176,7 +176,9 @@ def instantiate(
         if is_module(instance):
             run.program.note_built(instance)
     elif is_module(instance):
-        fill_container(instance, args, kwargs)
+        from trainlint.analysis.calls import inherited_init
+
+        inherited_init(run, scope, instance, args, kwargs, node)
         run.program.note_built(instance)
     elif has_fields(cls):
         fill_fields(run, instance, args, kwargs, labelled=False)

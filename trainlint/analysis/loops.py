@@ -7,7 +7,7 @@ import re
 from trainlint.analysis.facts import DataLoader, EvalLoop, Event, Loop, ModuleClass, Trace, TrainLoop, WholeProgram
 from trainlint.analysis.frameworks import HOOK_BASES
 from trainlint.analysis.incremental import blocks, flat
-from trainlint.analysis.modules import MODULE_BASES, ir_slots, is_module
+from trainlint.analysis.modules import ir_slots, is_module, is_module_class
 from trainlint.analysis.program import Program
 from trainlint.analysis.values import Class, Func, Instance, Obj, OneOf, Seq, Unknown, Value, alternatives
 from trainlint.syntax import ir
@@ -35,7 +35,7 @@ def derive(program: Program) -> None:
                 program.facts.append(EvalLoop(loop, trace, events, trace.framework))
     give_roles(program)
     for cls in program.classes:
-        if cls.file is program.file and cls.extends(*MODULE_BASES):
+        if cls.file is program.file and is_module_class(cls):
             program.ensure_instance(cls)
             init = cls.members.get("__init__")
             own = init.node if isinstance(init, Func) and isinstance(init.node, ir.FunctionDef) else None

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from trainlint.analysis import registry
 from trainlint.analysis.values import (
     Class,
     Const,
@@ -42,6 +43,9 @@ MODULE_KINDS = frozenset({"module", "loss"})
 # models whose inside is not known: they are built from data that is not here
 _OPAQUE = ("torchvision.models.", "timm.", "transformers.", "segmentation_models_pytorch.", "torch_geometric.")
 REST = "*"
+# the attribute of an object whose class extends a layer of a library (`class Same(nn.Conv2d)`): that layer, as the
+# arguments of its constructor made it
+OWN = "<layer>"
 
 
 # layers of torch.nn without parameters, by the beginning or the end of their names
@@ -65,7 +69,7 @@ def is_weightless(value: Value | None) -> bool:
 def is_module(value: Value | None) -> bool:
     """Is it certainly an `nn.Module` (or certainly used as one)?"""
     if isinstance(value, Instance):
-        return value.cls.extends(*MODULE_BASES)
+        return is_module_class(value.cls)
     if isinstance(value, Obj):
         return value.kind == "module"
     if isinstance(value, Unknown):
@@ -73,6 +77,25 @@ def is_module(value: Value | None) -> bool:
     if isinstance(value, OneOf):
         return all(is_module(v) for v in value.values)
     return False
+
+
+def is_module_class(cls: Class) -> bool:
+    """Does a workspace class extend `nn.Module`, a layer or a model of a library?"""
+    if cls.module is None:
+        cls.module = any(isinstance(base, Ext) and _is_library_module(base.name) for base in cls.external_bases())
+    return cls.module
+
+
+def _is_library_module(name: str) -> bool:
+    return name in MODULE_BASES or registry.kind_of(name) in MODULE_KINDS or name.startswith("torch.nn.modules.")
+
+
+def library_layer(cls: Class) -> str | None:
+    """The layer of a library that a class extends (`torch.nn.Conv2d`), None where it is just a module or container."""
+    for base in cls.external_bases():
+        if isinstance(base, Ext) and base.name not in MODULE_BASES and _is_library_module(base.name):
+            return base.name
+    return None
 
 
 def container(value: Value | None) -> str | None:
@@ -101,7 +124,7 @@ def partial_children(value: Value) -> dict[str, Value]:
     """The children that are known, whether or not there may be others."""
     if not isinstance(value, (Instance, Obj)):
         return {}
-    return {name: child for name, child in value.attrs.items() if name != REST and _is_child(child)}
+    return {name: child for name, child in value.attrs.items() if name not in (REST, OWN) and _is_child(child)}
 
 
 def why(value: Value) -> str:
@@ -268,7 +291,12 @@ def part_of(run: Run, value: Instance | Obj, bounds: list[Value]) -> Value:
     if inside is None or not all(n is None or isinstance(n, int) for n in numbers):
         part.attrs[REST] = Unknown("a slice that is not known")
     else:
-        number(part, inside[slice(*numbers)])
+        chosen = slice(*numbers)
+        if part.name == "torch.nn.Sequential":
+            # a part of a Sequential keeps the names
+            part.attrs.update(dict(list((children(value) or {}).items())[chosen]))
+        else:
+            number(part, inside[chosen])
     return part
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from trainlint.analysis import dims
-from trainlint.analysis.modules import is_module, partial_children, why
+from trainlint.analysis.modules import OWN, is_module, partial_children, why
 from trainlint.analysis.values import Array, Const, Instance, Obj, OneOf, Unknown, Value, is_none, truth
 
 MAX_DEPTH = 40
@@ -198,11 +198,12 @@ def _add(owner: Value, slot: Slot, prefix: str, into: Holdings, seen: set[object
 def own_of(value: Instance | Obj) -> Own | str:
     """What a module holds itself, without its children; why, where that is not known."""
     found: Own | list[Slot] | str = []
-    if isinstance(value, Obj):
-        holder = HOLDERS.get(value.name) or next((HOLDERS[p] for p in _prefixes(value.name) if p in HOLDERS), None)
+    layer = value if isinstance(value, Obj) else value.attrs.get(OWN)
+    if isinstance(layer, Obj):
+        holder = HOLDERS.get(layer.name) or next((HOLDERS[p] for p in _prefixes(layer.name) if p in HOLDERS), None)
         if holder is None:
-            return f"what `{value.name.rpartition('.')[2]}` holds is not known"
-        found = holder(value)
+            return f"what `{layer.name.rpartition('.')[2]}` holds is not known"
+        found = holder(layer)
     if isinstance(found, str):
         return found
     own = found if isinstance(found, Own) else Own(found)

@@ -12,7 +12,7 @@ from trainlint.analysis.classes import assigned_targets, default_instance
 from trainlint.analysis.facts import Trace
 from trainlint.analysis.frameworks import frameworks_of
 from trainlint.analysis.functions import free_parameters
-from trainlint.analysis.modules import MODULE_BASES, REST, is_module
+from trainlint.analysis.modules import REST, is_module, is_module_class
 from trainlint.analysis.run import Frame, Run
 from trainlint.analysis.scope import Scope
 from trainlint.analysis.statements import execute_block, self_updating_names
@@ -402,7 +402,7 @@ class Program:
         """The only `nn.Module` class of the file that no other class of the file builds, if there is one."""
         if not self._sole_known:
             self._sole_known = True
-            modules = [c for c in self.classes if c.file is self.file and c.extends(*MODULE_BASES)]
+            modules = [c for c in self.classes if c.file is self.file and is_module_class(c)]
             if len(modules) == 1 and isinstance(modules[0].find("forward"), Func):
                 self._sole_module = modules[0]
         return self._sole_module

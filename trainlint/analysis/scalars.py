@@ -8,6 +8,7 @@ from typing import Any
 
 from trainlint.analysis import dims, registry
 from trainlint.analysis.devices import report_mixed
+from trainlint.analysis.modules import children, container
 from trainlint.analysis.run import Run
 from trainlint.analysis.scope import Scope
 from trainlint.analysis.values import (
@@ -268,6 +269,9 @@ def membership(op: str, left: Value, right: Value) -> Value:
             return Const((left.value in right.items) == (op == "in"), None, left.default)
         except TypeError:
             return Unknown()
+    if isinstance(left, Const) and container(right) == "torch.nn.ModuleDict":
+        inside = children(right)
+        return Unknown() if inside is None else Const((left.value in inside) == (op == "in"), None, left.default)
     if isinstance(left, Const) and isinstance(right, Const) and isinstance(right.value, str):
         if isinstance(left.value, str):
             return Const((left.value in right.value) == (op == "in"), None, left.default or right.default)

@@ -18,6 +18,7 @@ from trainlint.analysis.expressions import evaluate
 from trainlint.analysis.facts import Loop
 from trainlint.analysis.iteration import bind_target, elements, iterate
 from trainlint.analysis.methods import extend
+from trainlint.analysis.modules import add_children, container
 from trainlint.analysis.run import Run
 from trainlint.analysis.scalars import binary, compare
 from trainlint.analysis.scope import Scope, merge
@@ -112,6 +113,9 @@ def _aug_assign(run: Run, scope: Scope, stmt: ir.AugAssign) -> bool:
     if stmt.op == "+" and isinstance(before, Seq) and before.kind == "list":
         extend(run, before, value)
         after: Value = before
+    elif stmt.op == "+" and isinstance(before, (Obj, Instance)) and container(before) is not None:
+        add_children(run, before, elements(value))
+        after = before
     else:
         after = binary(run, scope, stmt.op, before, value, stmt)
     if stmt.op == "+":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trainlint.analysis.builtin_names import BUILTINS
-from trainlint.analysis.modules import MODULE_BASES, ir_slots
+from trainlint.analysis.modules import ir_slots, is_module_class
 from trainlint.analysis.run import Run
 from trainlint.analysis.values import Class
 from trainlint.syntax import ir
@@ -101,7 +101,7 @@ def in_model(run: Run) -> bool:
     if run.assuming:
         return True
     owner = run.frames[-1].owner if run.frames else None
-    return isinstance(owner, Class) and owner.extends(*MODULE_BASES)
+    return isinstance(owner, Class) and is_module_class(owner)
 
 
 def calls_of(stmt: ir.For | ir.While) -> frozenset[str]:

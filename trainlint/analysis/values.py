@@ -320,6 +320,7 @@ class Class(Value):
         "default_instance",
         "file",
         "members",
+        "module",
         "node",
         "scope",
         "written",
@@ -339,6 +340,8 @@ class Class(Value):
         self._lineage: tuple[Class, ...] | None = None
         self._order: list[Class] | None = None
         self._externals: tuple[Value, ...] | None = None
+        # does it extend `nn.Module`? See `modules.is_module_class`
+        self.module: bool | None = None
 
     @property
     def name(self) -> str:

@@ -35,7 +35,10 @@ def given(source: Obj | OpCall, index: int, name: str, default: object = None) -
     For a layer, an attribute that was assigned later (`conv.stride = (1, 1)`) comes before the argument.
     """
     if isinstance(source, Obj) and name in LIVE and name in source.attrs:
-        return source.attrs[name]
+        written = source.attrs[name]
+        # an attribute that was only read is an Unknown of that name
+        if not (isinstance(written, Unknown) and written.name.endswith(f".{name}")):
+            return written
     if name in source.kwargs:
         return source.kwargs[name]
     # behind a `*` of unknown length the positions mean nothing

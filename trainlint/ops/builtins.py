@@ -9,7 +9,7 @@ from typing import Any
 from trainlint.analysis.attributes import get_attribute
 from trainlint.analysis.calls import call as invoke
 from trainlint.analysis.iteration import elements, iterate
-from trainlint.analysis.modules import MODULE_BASES, is_module
+from trainlint.analysis.modules import is_module, is_module_class
 from trainlint.analysis.registry import OpCall, called, method, op
 from trainlint.analysis.values import (
     Array,
@@ -104,7 +104,7 @@ def object_belongs(value: Value, name: str) -> bool | None:
     if isinstance(value, Instance):
         if value.cls.extends(name):
             return True
-        return False if value.cls.closed and value.cls.extends(*MODULE_BASES) and name.startswith("torch.nn.") else None
+        return False if value.cls.closed and is_module_class(value.cls) and name.startswith("torch.nn.") else None
     if isinstance(value, Obj) and value.name.startswith("torch.nn."):
         if value.name == name:
             return True

@@ -8,8 +8,10 @@ from trainlint.analysis.iteration import elements
 from trainlint.analysis.modules import (
     REST,
     add_children,
+    child_at,
     children,
     container,
+    delete_child,
     items,
     partial_children,
     set_child,
@@ -105,6 +107,27 @@ def update(call: OpCall) -> Value | None:
     else:
         set_child(call.run, holder, Unknown(), Unknown())
     return Const(None)
+
+
+@method("torch.nn.ModuleDict", "pop")
+def pop(call: OpCall) -> Value | None:
+    holder, name = call.receiver, call.arg(0, "key")
+    if not isinstance(holder, (Obj, Instance)) or name is None:
+        return None
+    found = child_at(holder, name)
+    delete_child(call.run, holder, name)
+    return found
+
+
+@method("module", "get_submodule")
+def submodule(call: OpCall) -> Value | None:
+    """The module of a dotted name."""
+    found, name = call.receiver, call.const(0, "target")
+    if not isinstance(name, str):
+        return Unknown("a layer")
+    for part in name.split(".") if name else ():
+        found = found.attrs.get(part) if isinstance(found, (Obj, Instance)) else None
+    return found if found is not None else Unknown("a layer")
 
 
 @method("module", "children", "named_children")
