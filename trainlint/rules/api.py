@@ -277,6 +277,21 @@ def wrap(title: str, place: Place, before: str, after: str, *, safety: str = "sa
     return _fix(title, place.path, safety, _edits.wrap(place.node, before, after))
 
 
+def without_call(title: str, place: Place, *, safety: str = "safe") -> Fix | None:
+    """`x` in the place of `f(x, …)`."""
+    node = place.node
+    if not isinstance(node, ir.Call) or not node.args or isinstance(node.args[0], ir.Star):
+        return None
+    return _fix(title, place.path, safety, _edits.replace(node, source(node.args[0])))
+
+
+def without_last(title: str, place: Place, holder: ir.Expr | None, *, safety: str = "safe") -> Fix | None:
+    """The call `holder` without its last argument, which is the node of the place."""
+    if not isinstance(holder, ir.Call) or not holder.args or holder.args[-1] is not place.node:
+        return None
+    return _fix(title, place.path, safety, _edits.delete_last_argument(holder))
+
+
 def insert_before(title: str, place: Place, text: str, *, safety: str = "safe") -> Fix | None:
     """A new line before the statement of a place, None where the statement shares its line."""
     stmt = _statement(place)
@@ -402,5 +417,7 @@ __all__ = [
     "unwrapped",
     "usual_size",
     "violated",
+    "without_call",
+    "without_last",
     "wrap",
 ]

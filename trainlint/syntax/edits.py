@@ -75,6 +75,17 @@ def insert_argument(call: ir.Call, text: str) -> tuple[Span, str] | None:
     return _point(end.last.end_line, end.last.end_column), f", {text}"
 
 
+def delete_last_argument(call: ir.Call) -> tuple[Span, str] | None:
+    """Without the last positional argument. None where it is the only one, or where a comment stands before it."""
+    if len(call.args) < 2 or call.keywords:
+        return None
+    before, last = span(call.args[-2]), span(call.args[-1])
+    lines = call.stmt.unit.source_lines()[before.end_line - call.stmt.unit.line : last.line - call.stmt.unit.line + 1]
+    if any("#" in line for line in (lines if before.end_line < last.line else ())):
+        return None
+    return Span(before.end_line, before.end_column, last.end_line, last.end_column), ""
+
+
 def delete_statement(stmt: ir.Stmt) -> tuple[Span, str] | None:
     """Without the lines of a simple statement. None where something else stands on them.
 
