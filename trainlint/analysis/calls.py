@@ -309,6 +309,9 @@ FOLLOWS = frozenset({"to", "type_as", "copy_", "expand_as", "view_as", "reshape_
 def array_call(
     run: Run, scope: Scope, receiver: Array, name: str, args: list[Value], kwargs: dict[str, Value], node: ir.Expr
 ) -> Value:
+    if name.endswith("_"):
+        # it writes into the tensor
+        receiver.bounds = None
     handler = registry.ARRAY_METHODS.get(f"pil.{name}" if receiver.lib == "pil" else name)
     if handler is not None:
         result = handler(registry.OpCall(run, scope, node, name, args, kwargs, receiver))

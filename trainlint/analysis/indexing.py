@@ -143,6 +143,7 @@ def set_item(run: Run, scope: Scope, target: ir.Subscript, value: Value) -> None
 
     holder = evaluate(run, scope, target.value)
     if isinstance(holder, Array):
+        holder.bounds = None
         if holder.range == "label":
             # classes may be merged or renamed
             holder.range = None

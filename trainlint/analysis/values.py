@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from trainlint.syntax import ir
 from trainlint.text.place import Span
@@ -472,6 +472,14 @@ class Obj(Value):
         return f"<{self.name}>"
 
 
+class Bounds(NamedTuple):
+    """The least and the greatest element of a tensor of integers; `certain` where both surely occur in it."""
+
+    low: Value
+    high: Value
+    certain: bool = True
+
+
 @dataclass(eq=False)
 class Array(Value):
     """An image, array or tensor with what is known of it.
@@ -509,6 +517,8 @@ class Array(Value):
     stats: tuple[tuple[float, ...], tuple[float, ...]] | None = None
     # labels (range `label`) are the integers below this number
     classes: Value | None = None
+    # of integers that the program states; every copy that is made with `but` loses it unless it is given
+    bounds: Bounds | None = None
 
     # the last axis holds the vector of a token (of an `Embedding`, of a recurrent layer): `token`, or `sequence` where
     # in all likelihood a batch and a time axis stand before it (`batch_first`); a new shape drops it
@@ -523,7 +533,7 @@ class Array(Value):
         result = Array.__new__(Array)
         state = result.__dict__
         state.update(self.__dict__)
-        state["axes"] = None
+        state["axes"] = state["bounds"] = None
         if "shape" in changes:
             state["vectors"] = None
             if "tail" not in changes:

@@ -132,14 +132,16 @@ def indices(call: OpCall, array: Array, rows: Value) -> bool:
     holds = None if array.dtype is None else array.dtype in ("int64", "int32")
     if not call.require(holds, "dtype", array, got=array.dtype or "", wanted="int64"):
         return False
-    bounds = getattr(array, "bounds", None)
-    if bounds is None:
+    bounds = array.bounds
+    some = array.shape is not None and dims.at_least(dims.product(array.shape), Const(1)) is True
+    if bounds is None or not some:
         return True
-    low, high = bounds
-    fits = dims.at_least(dims.sub(rows, Const(1)), high)
-    if not call.require(fits, "embedding", array, got=high, wanted=rows):
+    # what a random draw may give it gives sooner or later
+    proof = array if bounds.certain else array.but(likely=True)
+    fits = dims.at_least(dims.sub(rows, Const(1)), bounds.high)
+    if not call.require(fits, "embedding", proof, got=bounds.high, wanted=rows):
         return False
-    return call.require(dims.at_least(low, Const(0)), "embedding", array, got=low, wanted=rows)
+    return call.require(dims.at_least(bounds.low, Const(0)), "embedding", proof, got=bounds.low, wanted=rows)
 
 
 @op("torch.nn.functional.embedding")
