@@ -34,7 +34,9 @@ def cross(call: OpCall) -> Value | None:
     if at is None:
         return nothing(call, values)
     for size in (a[at], b[at]):
-        if not call.require(dims.same(size, THREE), "matmul", first, second, op=short(call), got=size, wanted=THREE):
+        if not call.require(
+            dims.same(size, THREE), "matmul", first, second, op=short(call), got=size, wanted=THREE, what="three"
+        ):
             return nothing(call, values)
     both = fit(call, values, short(call))
     if both is None or not one_dtype(call, values, short(call)):
