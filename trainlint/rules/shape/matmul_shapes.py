@@ -84,7 +84,7 @@ def transposed(fact: Violation):
     node = fact.node
     if fact.op not in ("@", "matmul", "mm", "bmm") or not isinstance(right, Array) or not right.shape:
         return None
-    if len(right.shape) < 2 or same_size(got, right.shape[-1]) is not True:
+    if len(right.shape) < 2 or isinstance(got, str) or same_size(got, right.shape[-1]) is not True:
         return None
     operand: ir.Expr | None = None
     if isinstance(node, ir.BinOp):
