@@ -266,3 +266,10 @@ def test_einsum_of_dtypes(equation: str, a: str, b: str) -> None:
         for part, d in zip(equation[: equation.index("->")].split(","), (a, b), strict=False)
     ]
     sound(f"y = torch.einsum({equation!r}, {', '.join(operands)})")
+
+
+@pytest.mark.parametrize("call", ["x.dot(x.T)", "x.trace()", "np.ones((2, 2, 2)).trace()", "x.dot(x[0])"])
+def test_methods_of_numpy_have_their_own_ranks(call: str) -> None:
+    value, violations = interpreted(f"import numpy as np\nx = np.ones((3, 3))\ny = {call}")
+    assert not violations
+    assert not isinstance(value, Array) or value.lib == "numpy"

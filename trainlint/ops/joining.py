@@ -124,11 +124,15 @@ def alike(call: OpCall, arrays: list[Array], free: int | None, op: str) -> bool:
 
 
 def one_size(call: OpCall, sized: list[tuple[Array, Value]], axis: int, op: str) -> bool:
-    """State that the sizes are equal."""
-    for n, (array, got) in enumerate(sized):
-        for first, wanted in sized[:n]:
-            if dims.same(got, wanted) is False:
-                return call.require(False, "concat", array, first, op=op, got=got, wanted=wanted, axis=str(axis))
+    """State that the sizes are equal; one of those that are surely equal stands for all of them."""
+    different: list[tuple[Array, Value]] = []
+    for array, got in sized:
+        answers = [dims.same(got, wanted) for _, wanted in different]
+        if False in answers:
+            first, wanted = different[answers.index(False)]
+            return call.require(False, "concat", array, first, op=op, got=got, wanted=wanted, axis=str(axis))
+        if True not in answers:
+            different.append((array, got))
     return True
 
 

@@ -22,6 +22,11 @@ def name_of(call: OpCall) -> str:
     return call.name if call.name == "@" else short(call).rstrip("_")
 
 
+def of_torch(value: Value) -> bool:
+    """Is it no array of NumPy? Its `dot` and `trace` take other ranks."""
+    return not isinstance(value, Array) or value.lib == "torch"
+
+
 def attached(values: Sequence[Value]) -> bool | None:
     """Does a graph hang on the result? Certainly where it hangs on one operand, certainly not where on none."""
     grads = [v.grad if isinstance(v, Array) else None for v in values]
@@ -198,7 +203,7 @@ def dot(call: OpCall) -> Value | None:
 def of_ranks(call: OpCall, left: int, right: int, name: str) -> Value | None:
     """A product of operands whose ranks are fixed."""
     second = call.arg(1, name)
-    if second is None:
+    if second is None or not of_torch(call.args[0]):
         return None
     values = [call.args[0], second]
     shape = fixed(call, values, left, right, short(call))
@@ -344,7 +349,7 @@ def chain(call: OpCall) -> Value | None:
 def trace(call: OpCall) -> Value | None:
     """The sum of the diagonal of a matrix."""
     array = call.args[0]
-    if not isinstance(array, Array):
+    if not isinstance(array, Array) or not of_torch(array):
         return None
     if ranked(call, array, 2, "trace") is None:
         return nothing(call, [array])
