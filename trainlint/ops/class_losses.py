@@ -136,11 +136,14 @@ def places_fit(terms: Terms, first: Array, target: Array) -> bool:
 
 def numbers_fit(terms: Terms, target: Array, classes: Value) -> bool:
     """State that the class numbers lie between 0 and the number of classes."""
-    bounds = getattr(target, "bounds", None)
+    bounds = target.bounds
+    some = target.shape is not None and dims.at_least(dims.product(target.shape), Const(1)) is True
     ignored = integer(terms.option("ignore_index", -100)) if terms.name in ("cross_entropy", "nll_loss") else -1
-    if bounds is None or ignored is None:
+    if bounds is None or ignored is None or not some:
         return True
-    low, high = bounds
+    low, high, certain = bounds
+    # what a random draw may give it gives sooner or later
+    target = target if certain else target.but(likely=True)
     if dims.same(high, Const(ignored)) is False:
         below = dims.at_least(dims.sub(classes, Const(1)), high)
         if not terms.require(below, "index", target, what="class", got=high, wanted=classes, low=low):

@@ -81,6 +81,9 @@ def ignores(loss: Loss) -> bool:
 def violated_count(fact: Violation):
     """Class numbers, or weights, that the input has no scores for."""
     words = {k: v if isinstance(v, str) else size_text(v) for k, v in fact.names.items()}
+    if words.get("wanted") == "1" and words.get("what") == "class":
+        # one score is a mistake of its own (one-logit-cross-entropy)
+        return
     if fact.kind == "index" and words.get("what") == "class" and not begins_at_one(fact):
         text = "the target holds the class number {got}, the input of `{op}` has scores for {wanted} classes"
     elif fact.kind == "loss" and words.get("what") == "weight" and fact.op in NAMES:
