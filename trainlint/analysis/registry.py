@@ -111,6 +111,14 @@ def register_once(table: dict[Any, Op], key: str | tuple[str, str], function: Op
     _WRITTEN[function] = written
 
 
+def surround(table: dict[Any, Op], key: str, around: Callable[[Op], Op]) -> None:
+    """Put `around(op)` in the place of an op that is registered; the name stays that op's own."""
+    inner = table[key]
+    outer = around(inner)
+    table[key] = outer
+    _WRITTEN[outer] = _WRITTEN[inner]
+
+
 # the function in the source behind each registered one, for the message above
 _WRITTEN: dict[Op, Op] = {}
 

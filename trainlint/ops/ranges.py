@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from trainlint.analysis import dims
-from trainlint.analysis.registry import ARRAY_METHODS, FUNCTIONS, Op, OpCall
+from trainlint.analysis.registry import ARRAY_METHODS, FUNCTIONS, Op, OpCall, surround
 from trainlint.analysis.values import Array, Bounds, Const, Seq, Value, number
 from trainlint.ops import creation, dtypes, indexing, repeating, reshapes, views
 from trainlint.ops.creation import short
@@ -30,17 +30,19 @@ KEPT = (
 )
 
 
-def stating(name: str, bounds_of: Callable[[OpCall, Array], Bounds | None]) -> None:
-    """Let a function that makes a tensor of integers say what their bounds are."""
-    handler = FUNCTIONS[name]
+def stating(bounds_of: Callable[[OpCall, Array], Bounds | None]) -> Callable[[Op], Op]:
+    """A function that makes a tensor of integers says what their bounds are."""
 
-    def stated(call: OpCall) -> Value | None:
-        result = handler(call)
-        if isinstance(result, Array) and kind_of_dtype(result.dtype) == 1:
-            result.bounds = bounds_of(call, result)
-        return result
+    def around(handler: Op) -> Op:
+        def stated(call: OpCall) -> Value | None:
+            result = handler(call)
+            if isinstance(result, Array) and kind_of_dtype(result.dtype) == 1:
+                result.bounds = bounds_of(call, result)
+            return result
 
-    FUNCTIONS[name] = stated
+        return stated
+
+    return around
 
 
 def keeping(handler: Op) -> Op:
@@ -131,19 +133,23 @@ def of_permutation(call: OpCall, result: Array) -> Bounds | None:
     return Bounds(ZERO, dims.sub(count, ONE)) if count is not None and (number(count) or 0) >= 1 else None
 
 
+STATED: dict[str, Callable[[OpCall, Array], Bounds | None]] = {
+    "arange": of_arange,
+    "randint": of_draw,
+    "randperm": of_permutation,
+    **dict.fromkeys(("tensor", "as_tensor", "LongTensor", "IntTensor"), of_numbers),
+    **dict.fromkeys(("zeros", "ones", "full"), of_fill),
+}
+
+
 def register() -> None:
-    stating("torch.arange", of_arange)
-    stating("torch.randint", of_draw)
-    stating("torch.randperm", of_permutation)
-    for name in ("torch.tensor", "torch.as_tensor", "torch.LongTensor", "torch.IntTensor"):
-        stating(name, of_numbers)
-    for name in ("torch.zeros", "torch.ones", "torch.full"):
-        stating(name, of_fill)
+    for name, bounds_of in STATED.items():
+        surround(FUNCTIONS, f"torch.{name}", stating(bounds_of))
     for name in KEPT.split():
-        ARRAY_METHODS[name] = keeping(ARRAY_METHODS[name])
+        surround(ARRAY_METHODS, name, keeping)
         if f"torch.{name}" in FUNCTIONS:
-            FUNCTIONS[f"torch.{name}"] = keeping(FUNCTIONS[f"torch.{name}"])
-    ARRAY_METHODS["__getitem__"] = whole(ARRAY_METHODS["__getitem__"])
+            surround(FUNCTIONS, f"torch.{name}", keeping)
+    surround(ARRAY_METHODS, "__getitem__", whole)
 
 
 register()
