@@ -24,9 +24,12 @@ def said(source: str, name: str) -> str:
     [
         ("x = 2 * 3 + 1\nprint(x)\n", "`7`"),
         ("x, y = 1, 2\nprint(x)\n", "`1`"),
-        ("import cv2\nx = cv2.imread('a.png')\nprint(x)\n", "array · HWC · BGR · 0–255"),
-        ("import cv2\nx = cv2.imread('a.png')[..., ::-1]\nprint(x)\n", "array · HWC · RGB · 0–255"),
-        ("import cv2\nx = cv2.imread('a.png').transpose(2, 0, 1)\nprint(x)\n", "array · CHW · BGR · 0–255"),
+        ("import cv2\nx = cv2.imread('a.png')\nprint(x)\n", '`UInt8[ndarray, "H W 3"]` · HWC · BGR · 0–255'),
+        ("import cv2\nx = cv2.imread('a.png')[..., ::-1]\nprint(x)\n", '`UInt8[ndarray, "H W 3"]` · HWC · RGB · 0–255'),
+        (
+            "import cv2\nx = cv2.imread('a.png').transpose(2, 0, 1)\nprint(x)\n",
+            '`UInt8[ndarray, "3 H W"]` · CHW · BGR · 0–255',
+        ),
         ("import unknown\nx = unknown.f()\nprint(x)\n", "?f(…)"),
     ],
 )

@@ -51,10 +51,14 @@ def call(run: Run, scope: Scope, callee: Value, args: list[Value], kwargs: dict[
         return call_external(run, scope, callee.name, args, kwargs, node)
     if isinstance(callee, Class):
         return instantiate(run, scope, callee, args, kwargs, node)
-    if isinstance(callee, Instance):
-        return call_instance(run, scope, callee, args, kwargs, node)
-    if isinstance(callee, Obj):
-        return call_object(run, scope, callee, args, kwargs, node)
+    if isinstance(callee, (Instance, Obj)):
+        if isinstance(callee, Instance):
+            result = call_instance(run, scope, callee, args, kwargs, node)
+        else:
+            result = call_object(run, scope, callee, args, kwargs, node)
+        if run.program.watch is not None:
+            run.program.watch.gave(callee, result)
+        return result
     if isinstance(callee, Method):
         return call_method(run, scope, callee.receiver, callee.name, args, kwargs, node)
     if isinstance(callee, OneOf):

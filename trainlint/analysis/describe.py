@@ -2,66 +2,68 @@
 
 from __future__ import annotations
 
+import re
+from typing import NamedTuple
+
 from trainlint.analysis import facts
+from trainlint.analysis.cards import Card, Cards
 from trainlint.analysis.loops import derive
+from trainlint.analysis.notation import words
 from trainlint.analysis.program import Program
-from trainlint.analysis.values import (
-    Array,
-    Class,
-    Const,
-    Ext,
-    Func,
-    Instance,
-    Mapping,
-    Obj,
-    OneOf,
-    Range,
-    Seq,
-    Sym,
-    Unknown,
-    Value,
-)
+from trainlint.analysis.values import Class, Ext, Func, Unknown, Value
+from trainlint.analysis.watching import Sighting, Watch
 from trainlint.analysis.workspace import Workspace
 from trainlint.syntax import ir
 from trainlint.syntax.columns import span
 from trainlint.syntax.document import Document
 from trainlint.text.place import Span
 
-RANGES = {
-    "255": "0–255",
-    "unit": "0–1",
-    "norm": "normalised",
-    "prob": "probabilities (softmax)",
-    "logprob": "log-probabilities",
-    "sigmoid": "probabilities (sigmoid)",
-    "index": "class indices (argmax)",
-    "logits": "scores (no activation)",
-}
+# what says itself what it is
+LITERAL = re.compile(r"""[-+]?\d|[rbufRBUF]{0,2}["']|(?:True|False|None)$""")
 
 
-def describe(path: str, document: Document, workspace: Workspace, line: int, column: int) -> tuple[Span, str] | None:
-    """The place and the Markdown text of the innermost known expression at a 1-based position."""
-    statements = frozenset(s for s in walk(document.module.body) if s.first_line <= line <= s.last_line)
-    if not statements:
-        return None
-    values = watched(path, document, workspace, statements)
-    best: tuple[Span, Value, ir.Stmt] | None = None
-    for (stmt, ordinal), value in values.items():
-        where = placed(stmt, ordinal)
-        if where is None or not inside(where, line, column) or not worth_saying(value):
-            continue
-        if best is None or size(where) < size(best[0]):
-            best = (where, value, stmt)
-    return (best[0], markdown(best[1])) if best is not None else None
+class Told(NamedTuple):
+    """An expression of a line with what is known of it."""
+
+    text: str
+    card: Card
 
 
-def watched(
-    path: str, document: Document, workspace: Workspace, statements: frozenset[ir.Stmt]
-) -> dict[tuple[ir.Stmt, int], Value]:
+def watched(path: str, document: Document, workspace: Workspace) -> Program:
+    """The interpreted program of a file with the values of all its expressions."""
     program = Program(path, document, workspace)
-    program.watch, program.watched = {}, statements
+    program.watch = Watch(frozenset(walk(document.module.body)))
     program.interpret()
-    return program.watch
+    derive(program)
+    return program
+
+
+def describe(program: Program, line: int, column: int) -> tuple[Span, str] | None:
+    """The place and the Markdown text of the innermost known expression at a 1-based position of a watched program."""
+    best: tuple[Span, Sighting] | None = None
+    for where, sighting in on_line(program, line):
+        if (
+            inside(where, line, column)
+            and worth_saying(sighting.value)
+            and (best is None or size(where) < size(best[0]))
+        ):
+            best = where, sighting
+    return (best[0], markdown(Cards(program).card(best[1]))) if best is not None else None
+
+
+def on_line(program: Program, line: int) -> list[tuple[Span, Sighting]]:
+    """Place and value of every expression of the statements on a line."""
+    watch = program.watch
+    if watch is None:
+        return []
+    statements = {s for s in watch.statements if s.first_line <= line <= s.last_line}
+    found: list[tuple[Span, Sighting]] = []
+    for stmt, ordinal in watch.values:
+        if stmt in statements:
+            where, sighting = placed(stmt, ordinal), watch.seen(stmt, ordinal)
+            if where is not None and sighting is not None:
+                found.append((where, sighting))
+    return found
 
 
 def placed(stmt: ir.Stmt, ordinal: int) -> Span | None:
@@ -85,69 +87,32 @@ def worth_saying(value: Value) -> bool:
     return not isinstance(value, (Unknown, Ext, Func, Class))
 
 
-def markdown(value: Value) -> str:
-    """What is known of a value, then where it comes from."""
-    lines = [words(value)]
-    steps = [s for s in (list(value.origin) if value.origin is not None else []) if s.text not in ("display", "dict")]
-    for step in reversed(steps[:6]):
-        text = "written" if step.text == "literal" else step.text
-        lines.append(f"- line {step.place.line}: {escaped(text)}")
-    if isinstance(value, Const) and value.default:
-        lines.append(f"- a default of {value.default}: it may be overridden")
+def markdown(card: Card) -> str:
+    """A card as Markdown: no HTML and no links of the user's text come through."""
+    lines = [card.head]
+    notes = [f"  {note}" if note.startswith("- ") else f"- {note}" for note in card.notes]
+    lines += ["", *notes] if notes else []
+    if card.rows:
+        lines += [
+            "",
+            row(card.header),
+            "|" + "|".join("--:" if h in ("parameters", "number") else "---" for h in card.header) + "|",
+        ]
+        lines += [row(cells) for cells in card.rows]
+    if card.steps:
+        lines += ["", *(f"- {where}: {escaped(text)}" for where, text in card.steps)]
     return "\n".join(lines)
+
+
+def row(cells: tuple[str, ...]) -> str:
+    """A row of a table; the indentation of a cell survives."""
+    shown = [cell.replace("  ", "\u2003").replace("|", "\\|").replace("<", "&lt;") for cell in cells]
+    return f"| {' | '.join(shown)} |"
 
 
 def escaped(text: str) -> str:
     """User text inside Markdown: no HTML, no links."""
     return text.replace("<", "&lt;").replace("[", "\\[")
-
-
-def words(value: Value) -> str:
-    """One line about a value."""
-    if isinstance(value, Const):
-        return f"`{value.value!r}`"
-    if isinstance(value, Array):
-        return array_words(value)
-    if isinstance(value, OneOf):
-        return " or ".join(words(v) for v in value.values)
-    if isinstance(value, Range):
-        return f"a number from {value.low} to {value.high}"
-    if isinstance(value, Sym):
-        return f"`{value.name}`"
-    if isinstance(value, Obj):
-        return object_words(value)
-    if isinstance(value, Instance):
-        return f"an object of `{value.cls.name}`"
-    if isinstance(value, Seq):
-        known = f"of {len(value.items)}" if value.items is not None else ""
-        return f"{value.kind} {known}".strip()
-    if isinstance(value, Mapping):
-        return "dict with " + ", ".join(f"`{k}`" for k in list(value.items)[:8]) if value.items else "dict"
-    return repr(value)
-
-
-def array_words(value: Array) -> str:
-    kind = {"torch": "tensor", "numpy": "array", "pil": "PIL image"}.get(value.lib, "array")
-    parts = [kind, value.layout, value.colour]
-    if value.channels is not None and value.colour is None:
-        parts.append(f"{value.channels} channels")
-    parts.append(RANGES.get(value.range or ""))
-    if value.grad is True:
-        parts.append("carries a graph")
-    elif value.grad is False and value.lib == "torch":
-        parts.append("no graph")
-    return " · ".join(p for p in parts if p)
-
-
-def object_words(value: Obj) -> str:
-    text = f"`{value.name}`"
-    if value.kind == "optimizer":
-        lr = value.arg(1, "lr")
-        return f"{text} · lr {words(lr)}" if lr is not None and worth_saying(lr) else text
-    if value.kind == "loader":
-        batch = value.arg(1, "batch_size")
-        return f"{text} · batch {words(batch) if batch is not None and worth_saying(batch) else 'not known'}"
-    return text
 
 
 def walk(block: list[ir.Stmt]) -> list[ir.Stmt]:
@@ -168,13 +133,9 @@ def walk(block: list[ir.Stmt]) -> list[ir.Stmt]:
     return result
 
 
-def facts_on_line(path: str, document: Document, workspace: Workspace, line: int) -> list[str]:
-    """The facts placed on a line and the values of its expressions."""
-    program = Program(path, document, workspace)
-    statements = frozenset(s for s in walk(document.module.body) if s.first_line <= line <= s.last_line)
-    program.watch, program.watched = {}, statements
-    program.interpret()
-    derive(program)
+def facts_on_line(program: Program, line: int) -> list[str]:
+    """The facts placed on a line, for people who write rules, and the values of its expressions."""
+    path = program.file.path
     result: list[str] = []
     for fact in program.facts:
         place = getattr(fact, "place", None)
@@ -186,12 +147,29 @@ def facts_on_line(path: str, document: Document, workspace: Workspace, line: int
                 where = f" in {len(event.loops)} loops" if event.loops else ""
                 conds = " under a condition" if event.conds else ""
                 result.append(f"Event {event.kind} of {event.subject!r}{where}{conds}")
-    for (stmt, ordinal), value in sorted(program.watch.items(), key=lambda item: item[0][1]):
-        where_ = placed(stmt, ordinal)
-        if where_ is not None and where_.line == line and not isinstance(value, (Ext, Func)):
-            text = document.source_line(line)[where_.column - 1 : where_.end_column - 1]
-            result.append(f"{text} → {words(value)}")
+    result += [f"{text} → {words(sighting.value)}" for text, sighting in expressions(program, line)]
     return list(dict.fromkeys(result))
+
+
+def expressions(program: Program, line: int) -> list[tuple[str, Sighting]]:
+    """Text and value of the expressions that begin on a line, from left to right, the outer ones first."""
+    found = [(w, s) for w, s in on_line(program, line) if w.line == line and not isinstance(s.value, (Ext, Func))]
+    found.sort(key=lambda item: (item[0].column, -item[0].end_line, -item[0].end_column))
+    source = program.file.document.source_line(line)
+    return [(source[w.column - 1 : w.end_column - 1 if w.end_line == w.line else None], s) for w, s in found]
+
+
+def told(program: Program, line: int, rows: int) -> list[Told]:
+    """What is known of the expressions of a line; tables have at most so many rows."""
+    cards = Cards(program, rows)
+    result: list[Told] = []
+    seen: set[object] = set()
+    for text, sighting in expressions(program, line):
+        value = sighting.value
+        if worth_saying(value) and not LITERAL.match(text) and id(value) not in seen and text not in seen:
+            seen |= {id(value), text}
+            result.append(Told(text, cards.card(sighting)))
+    return result
 
 
 def summary(fact: object) -> str:

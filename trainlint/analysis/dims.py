@@ -9,6 +9,7 @@ written twice is equal to itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from math import prod
 
 from trainlint.analysis.values import Atom, Const, OneOf, Poly, Step, Sym, Unknown, Value, alternatives, one_of
 
@@ -128,6 +129,9 @@ def mul(a: Value | None, b: Value | None) -> Value:
 
 def product(sizes: Sequence[Value | None]) -> Value:
     """The number of elements of a shape."""
+    numbers = [size.value for size in sizes if isinstance(size, Const) and type(size.value) is int and not size.default]
+    if len(numbers) == len(sizes):
+        return Const(prod(numbers))
     result: Value = Const(1)
     for size in sizes:
         result = mul(result, size)

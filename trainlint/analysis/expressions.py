@@ -44,8 +44,9 @@ def evaluate(run: Run, scope: Scope, expr: ir.Expr | None) -> Value:
         return Const(None)
     handler = _TABLE.get(expr.__class__)
     value = handler(run, scope, expr) if handler is not None else Unknown()
-    if run.program.watch is not None and expr.stmt in run.program.watched:
-        run.program.watch[expr.stmt, expr.ord] = value
+    watch = run.program.watch
+    if watch is not None and expr.stmt in watch.statements:
+        watch.see(run, expr, value)
     return value
 
 

@@ -103,8 +103,9 @@ def iterate_instance(run: Run, scope: Scope, value: Instance, node: ir.Expr) -> 
 
 def bind_target(run: Run, scope: Scope, target: ir.Expr, value: Value) -> None:
     """Assign `value` to a name, attribute, item or display of targets."""
-    if run.program.watch is not None and target.stmt in run.program.watched:
-        run.program.watch[target.stmt, target.ord] = value
+    watch = run.program.watch
+    if watch is not None and target.stmt in watch.statements:
+        watch.see(run, target, value)
     if isinstance(target, ir.Name):
         outer = scope.outer(target.id) if scope.globals is not None or scope.nonlocals is not None else None
         if outer is None:

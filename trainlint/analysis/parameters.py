@@ -105,9 +105,17 @@ class Holdings:
 
 def total(tensors: list[Held]) -> Value:
     """The number of elements, Unknown where that of one is not known."""
-    result: Value = Const(0)
+    plain = 0
+    rest: list[Value] = []
     for held in tensors:
-        result = dims.add(result, held.count)
+        count = held.count
+        if isinstance(count, Const) and type(count.value) is int and not count.default:
+            plain += count.value
+        else:
+            rest.append(count)
+    result: Value = Const(plain)
+    for count in rest:
+        result = dims.add(result, count)
     return result
 
 

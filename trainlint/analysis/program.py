@@ -31,6 +31,7 @@ from trainlint.analysis.values import (
     is_none,
     join,
 )
+from trainlint.analysis.watching import Watch
 from trainlint.analysis.workspace import ConfigNode, Workspace
 from trainlint.syntax import ir
 from trainlint.syntax.document import Document
@@ -96,9 +97,10 @@ class Program:
         self.referenced: set[str] = set()
         # no other file of the workspace was read
         self.self_contained = True
-        # statements whose expression values are recorded, for hovers
-        self.watch: dict[tuple[ir.Stmt, int], Value] | None = None
-        self.watched: frozenset[ir.Stmt] = frozenset()
+        # records what expressions and modules give, for hovers
+        self.watch: Watch | None = None
+        # counts displays and calls of all runs, see `Run.tick`
+        self.clock = 0
         self.harmless = HARMLESS
         self.flags = Mapping({}, True)
         self._externals: dict[str, Value] = {}
@@ -214,6 +216,13 @@ class Program:
 
     def _run(self, entry: str) -> Run:
         return Run(self, Trace(entry, self.file))
+
+    def silent_run(self) -> Run:
+        """A run that asks a question about what was interpreted: it reports nothing and has a budget of its own."""
+        run = self._run("")
+        run.muted, run.budget = 1, 2_000
+        run.frames.append(Frame(""))
+        return run
 
     def _finish(self, run: Run, func: Func | None, receiver: Value | None, defines: bool) -> None:
         self.spent += run.granted - run.budget

@@ -46,7 +46,6 @@ class Run:
         "assuming",
         "attribute_floor",
         "budget",
-        "clock",
         "conds",
         "depth",
         "expecting",
@@ -82,8 +81,7 @@ class Run:
         self.depth = 0
         # what the branch in progress changed first, None outside of branches
         self.journal: Journal | None = None
-        # counts displays and calls; an object made before `floor` may not be the one of this round of a loop
-        self.clock = 0
+        # an object made before `floor` (see `tick`) may not be the one of this round of a loop
         self.floor = 0
         self.attribute_floor = 0
         # defaults of options decide branches: a model is built as nobody asked for anything else
@@ -120,8 +118,8 @@ class Run:
 
     def tick(self) -> int:
         """The time of birth of a new list, dict or object."""
-        self.clock += 1
-        return self.clock
+        self.program.clock += 1
+        return self.program.clock
 
     def event(
         self,

@@ -183,6 +183,9 @@ def iterate_parameters(call: OpCall) -> Value | None:
     found = obj.attrs.get("element")
     if found is None:
         parameter = Unknown("a parameter")
-        named = obj.name == "named_parameters"
+        if call.run.program.watch is not None:
+            # overridable, so that it decides no branch; a loop that freezes replaces it
+            parameter.attrs = {"requires_grad": Const(True, default="`requires_grad`")}
+        named = obj.kind == "named_parameters"
         found = obj.attrs["element"] = Seq("tuple", [Unknown("name"), parameter]) if named else parameter
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from trainlint.analysis.registry import OpCall, kind, method, op
 from trainlint.analysis.values import Array, Const, Instance, Obj, Seq, Unknown, Value
+from trainlint.analysis.watching import Freeze
 
 kind("no_grad", "torch.no_grad", "torch.inference_mode", "torch.autograd.no_grad", "torch.autograd.inference_mode")
 kind("enable_grad", "torch.enable_grad", "torch.autograd.enable_grad")
@@ -175,12 +176,20 @@ def module_zero_grad(call: OpCall) -> Value | None:
 @method("module", "parameters", "named_parameters")
 def parameters(call: OpCall) -> Value | None:
     receiver = call.receiver
-    return Obj("parameters", call.name, call.node, [receiver] if receiver is not None else [])
+    listing = Obj("parameters", call.name, call.node, [receiver] if receiver is not None else [])
+    if call.run.program.watch is not None and receiver is not None:
+        call.run.program.watch.freezes.append(Freeze(receiver, call.run.tick(), call.node, listing))
+    return listing
 
 
 @method("module", "cuda", "cpu", "apply", "requires_grad_")
 def moved(call: OpCall) -> Value | None:
     """Moves and casts give the module itself back."""
+    watch = call.run.program.watch
+    if call.name == "requires_grad_" and watch is not None and call.receiver is not None:
+        wanted = call.arg(0, "requires_grad") or Const(True)
+        value = Unknown() if call.run.conds else wanted
+        watch.freezes.append(Freeze(call.receiver, call.run.tick(), call.node, value=value))
     return call.receiver
 
 

@@ -14,6 +14,7 @@ from trainlint.project.settings import Settings
 from trainlint.project.source import UnreadableSource, decode
 
 if TYPE_CHECKING:
+    from trainlint.analysis.describe import Told
     from trainlint.project.bases import Bases
     from trainlint.project.cache import Cache
     from trainlint.project.notebooks import Cell, Joined
@@ -156,6 +157,11 @@ class Session:
         """The facts known at a line, as text."""
         document, _ = self._at_hand(path)
         return [] if document is None else self._ready_analyser().facts_at(path, document, line)
+
+    def told_at(self, path: str, line: int, rows: int) -> list[Told]:
+        """What there is to say about each expression of a line, with tables of at most so many rows."""
+        document, _ = self._at_hand(path)
+        return [] if document is None else self._ready_analyser().told_at(path, document, line, rows)
 
     # changes of the outside
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterator
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import trainlint.ops  # registers what library calls do
 from trainlint.analysis.compare import compare_with_base
-from trainlint.analysis.describe import describe
 from trainlint.analysis.facts import Call
 from trainlint.analysis.incremental import Shape, update
 from trainlint.analysis.loops import derive
@@ -18,9 +17,13 @@ from trainlint.analysis.values import Place
 from trainlint.analysis.workspace import Workspace
 from trainlint.rules.finding import LEVELS, Finding, Level, Related
 from trainlint.rules.registry import OWN_CODES, Rule, all_rules
+from trainlint.syntax import ir
 from trainlint.syntax.columns import span
 from trainlint.syntax.document import Document
 from trainlint.text.place import Span
+
+if TYPE_CHECKING:
+    from trainlint.analysis.describe import Told
 
 assert trainlint.ops
 log = logging.getLogger("trainlint")
@@ -47,6 +50,7 @@ class Analyser:
         self.failures: list[tuple[str, str, BaseException]] = []
         self._base: tuple[str, Document, Program] | None = None
         self._last: tuple[Document, Program, Shape] | None = None
+        self._watched: tuple[ir.Module, Program] | None = None
 
     def forget(self, path: str) -> None:
         """A file changed on disk, in another editor buffer, or was closed.
@@ -55,6 +59,8 @@ class Analyser:
         """
         if self._last is not None and path != self._last[1].file.path:
             self._last = None
+        if self._watched is not None and path != self._watched[1].file.path:
+            self._watched = None
         if self._base is not None and path != self._base[0]:
             self._base = None
 
@@ -120,14 +126,31 @@ class Analyser:
 
     def hover(self, path: str, document: Document, line: int, column: int) -> Hover | None:
         """What is known of the expression at a 1-based line and column."""
-        found = describe(path, document, self.workspace, line, column)
+        from trainlint.analysis.describe import describe
+
+        found = describe(self.watched(path, document), line, column)
         return Hover(*found) if found is not None else None
 
     def facts_at(self, path: str, document: Document, line: int) -> list[str]:
         """The facts and values of a 1-based line, for people who write rules."""
         from trainlint.analysis.describe import facts_on_line
 
-        return facts_on_line(path, document, self.workspace, line)
+        return facts_on_line(self.watched(path, document), line)
+
+    def told_at(self, path: str, document: Document, line: int, rows: int) -> list[Told]:
+        """What there is to say about each expression of a 1-based line, with tables of at most so many rows."""
+        from trainlint.analysis.describe import told
+
+        return told(self.watched(path, document), line, rows)
+
+    def watched(self, path: str, document: Document) -> Program:
+        """The program of this version of a file with the values of its expressions: interpreted once a version."""
+        from trainlint.analysis.describe import watched
+
+        known = self._watched
+        if known is None or known[0] is not document.module or known[1].file.path != path:
+            known = self._watched = (document.module, watched(path, document, self.workspace))
+        return known[1]
 
 
 def interpret(path: str, document: Document, workspace: Workspace) -> Program:

@@ -1,0 +1,63 @@
+"""Which parameters are trained: where `requires_grad` is set for a whole module, in a loop or by `requires_grad_`."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from trainlint.analysis.modules import walk
+from trainlint.analysis.parameters import Held
+from trainlint.analysis.values import Const, Instance, Obj, Seq, Unknown, Value
+
+if TYPE_CHECKING:
+    from trainlint.analysis.program import Program
+    from trainlint.analysis.watching import Freeze
+
+# a place that may stop parameters from being trained
+_WRITE = re.compile(r"\.requires_grad(?:\s*=(?!=)\s*(?!True\b)|_\(\s*(?!\)|True\b))|\.freeze\w*\(")
+
+
+class Training:
+    """Answers which parameters of a watched program are trained when it has run."""
+
+    def __init__(self, program: Program) -> None:
+        freezes = program.watch.freezes if program.watch is not None else []
+        self._applied = [(f, state) for f in freezes if (state := state_of(f)) is not True]
+        sites = sum(len(_WRITE.findall(file.document.text)) for file in program.files.values())
+        # something else than a whole module is frozen, or a module that is not known
+        self._doubtful = sites > len({id(f.node) for f, _ in self._applied})
+        self._thawed = [f for f in freezes if f.value is not None and state_of(f) is True]
+        self._below: dict[int, set[int]] = {}
+
+    def trained(self, held: Held) -> bool | None:
+        """Does the optimizer change this parameter? None where it is not known."""
+        if held.trainable is not True:
+            return held.trainable
+        answer: bool | None = None if self._doubtful else True
+        born = birth(held.owner)
+        for freeze in sorted([f for f, _ in self._applied] + self._thawed, key=lambda f: f.at):
+            if born <= freeze.at and id(held.owner) in self._modules(freeze.module):
+                answer = state_of(freeze)
+        return answer
+
+    def _modules(self, module: Value) -> set[int]:
+        found = self._below.get(id(module))
+        if found is None:
+            found = self._below[id(module)] = {id(part) for _, part in walk(module, depth=40)}
+        return found
+
+
+def state_of(freeze: Freeze) -> bool | None:
+    """What `requires_grad` was set to, True where a listing of parameters was used for something else."""
+    value = freeze.value
+    if freeze.listing is not None:
+        element = freeze.listing.attrs.get("element")
+        if isinstance(element, Seq) and element.items is not None:
+            element = element.items[-1]
+        value = element.attrs.get("requires_grad") if isinstance(element, Unknown) and element.attrs else Const(True)
+    return bool(value.value) if isinstance(value, Const) else None
+
+
+def birth(module: Value) -> int:
+    """When the program made a module."""
+    return module.born if isinstance(module, Obj) else module.depth if isinstance(module, Instance) else 0
