@@ -54,7 +54,7 @@ class Cards:
             result.notes = self.contents(value, letters) + letters.notes()
         result.steps = self.steps(value)
         if isinstance(value, Const) and value.default:
-            result.notes.append(f"a default of {value.default}: it may be overridden")
+            result.notes.append(f"a default of {code(value.default.strip('`'))}: it may be overridden")
         return result
 
     def contents(self, value: Value, letters: Letters) -> list[str]:
@@ -304,5 +304,6 @@ def weights_text(tensors: list[Held]) -> str:
 
 def missing(held: Holdings) -> list[str]:
     """What keeps the number of parameters from being known."""
-    lines = [f"not known: {code(name)}: {why}" if name else f"not known: {why}" for name, why in held.unknown.items()]
+    reasons = [(name, why.replace("<", "&lt;").replace("[", "\\[")) for name, why in held.unknown.items()]
+    lines = [f"not known: {code(name)}: {why}" if name else f"not known: {why}" for name, why in reasons]
     return lines if len(lines) <= 3 else [*lines[:3], f"and {len(lines) - 3} others"]

@@ -18,6 +18,9 @@ from trainlint.syntax.columns import span
 from trainlint.syntax.document import Document
 from trainlint.text.place import Span
 
+# what Markdown would take for a mark, in the cells of tables
+MARKS = re.compile(r"([\\`*_{}\[\]<>#|~$&])")
+EM_SPACE = "\u2003"
 # what says itself what it is
 LITERAL = re.compile(r"""[-+]?\d|[rbufRBUF]{0,2}["']|(?:True|False|None)$""")
 
@@ -106,7 +109,7 @@ def markdown(card: Card) -> str:
 
 def row(cells: tuple[str, ...]) -> str:
     """A row of a table; the indentation of a cell survives."""
-    shown = [cell.replace("  ", "\u2003").replace("|", "\\|").replace("<", "&lt;") for cell in cells]
+    shown = [MARKS.sub(r"\\\1", cell).replace("  ", EM_SPACE) for cell in cells]
     return f"| {' | '.join(shown)} |"
 
 

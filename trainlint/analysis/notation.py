@@ -119,6 +119,7 @@ def atoms_of(value: Value | None) -> Iterator[Atom]:
 def source_of(value: Value) -> str:
     """`` `batch_size`, line 12``, or the overridable source of a constant, an empty text where neither is known."""
     default = value.default if isinstance(value, (Const, Sym)) else None
+    default = code(default.strip("`")) if default else None
     literal = value.literal if isinstance(value, Const) else None
     origin = value.origin
     place = literal if literal is not None else origin.place if origin is not None else None
