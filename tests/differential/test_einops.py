@@ -89,7 +89,7 @@ def text_of(groups: list[list[str]]) -> str:
     return " ".join(g[0] if len(g) == 1 else f"({' '.join(g)})" for g in groups)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=160, deadline=None)
 @given(patterns())
 def test_patterns(code: str) -> None:
     agree(code)

@@ -13,7 +13,7 @@ SIZE = st.integers(1, 4)
 OFF = st.sampled_from([0] * 9 + [1])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     st.lists(SIZE, min_size=4, max_size=5).map(tuple),
     st.lists(SIZE, min_size=3, max_size=3),
