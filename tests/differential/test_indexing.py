@@ -153,3 +153,8 @@ def test_colours_survive() -> None:
     value, _ = interpreted("import cv2\nimg = cv2.imread('a.png')\ny = img[:, :, 0]")
     assert isinstance(value, Array)
     assert (value.layout, value.colour) == ("HW", None)
+
+
+@pytest.mark.parametrize("code", ["np.array(x, dtype='float32')", "np.asarray(x, np.uint8)", "np.float32(x)", "np.copy(x)"])
+def test_dtypes_of_numpy(code: str) -> None:
+    agree(f"import numpy as np\nx = np.zeros((2, 3))\ny = torch.from_numpy({code})")

@@ -20,14 +20,20 @@ MAX_COMBINATIONS = 16
 
 
 def symbol(
-    name: str, *, key: object = None, value: Value | None = None, low: int | None = 1, origin: Step | None = None
+    name: str,
+    *,
+    key: object = None,
+    value: Value | None = None,
+    low: int | None = 1,
+    last: int | None = None,
+    origin: Step | None = None,
 ) -> Sym:
     """A named size. Two symbols are equal where their keys are; without a key it is equal only to itself.
 
     `value` is the constant that the symbol most often stands for (the batch size of a loader whose last batch may be
-    smaller); `low` the least value it may have, None where it may be negative.
+    smaller), `last` one that it certainly has once; `low` the least value it may have, None where it may be negative.
     """
-    return Sym.of((((Atom(key if key is not None else object(), name, low, value),), 1),), origin)
+    return Sym.of((((Atom(key if key is not None else object(), name, low, value, last),), 1),), origin)
 
 
 def poly_of(value: Value | None) -> Poly | None:

@@ -351,7 +351,8 @@ class AxisChange:
 class BatchMixed:
     """A reshape to (-1, k) of a tensor (`value`) whose first axis is the batch gives rows that are no whole samples.
 
-    `k` is the number of elements of a row, `rest` that of a sample; neither divides the other.
+    `k` is the number of elements of a row, `rest` that of a sample; neither divides the other. Where the reshape names
+    the batch itself, `view(64, -1)`, `fixed` is that number and `last` the size of the last batch, which differs.
     """
 
     node: ir.Expr
@@ -359,6 +360,8 @@ class BatchMixed:
     value: Array
     k: Value
     rest: Value
+    fixed: Value | None = None
+    last: int | None = None
 
     @property
     def place(self) -> Place:

@@ -208,10 +208,17 @@ class Run:
             self.muted -= 1
 
 
+def method(function: ir.FunctionDef) -> bool:
+    return bool(function.params) and function.params[0].name == "self"
+
+
 def guards(test: ir.Expr, active: list[ir.FunctionDef | ir.Lambda]) -> bool:
-    """Does the test ask an attribute of `self`, or a parameter of a method in progress?"""
-    methods = [f for f in active if isinstance(f, ir.FunctionDef) and f.params and f.params[0].name == "self"]
-    parameters = {param.name for method in methods for param in method.params[1:]}
+    """Does the test ask an attribute of `self`, or a parameter of a function whose caller is known?
+
+    Such a condition may hang together with the sizes: the branch is then not taken where they do not fit.
+    """
+    called = [f for n, f in enumerate(active) if isinstance(f, ir.FunctionDef) and (n or method(f))]
+    parameters = {param.name for function in called for param in function.params}
     stack: list[object] = [test]
     while stack:
         node = stack.pop()

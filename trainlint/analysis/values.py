@@ -134,13 +134,17 @@ class Range(Value):
 class Atom:
     """A named integer, equal to those with its key; `value` is what it usually stands for.
 
-    `low` is the least value it may have (0 or more), None where it may be negative.
+    `low` is the least value it may have (0 or more), None where it may be negative. `last` is a value that it certainly
+    has once: the size of the last batch of a loader that keeps a smaller one.
     """
 
-    __slots__ = ("hashed", "key", "low", "name", "order", "value")
+    __slots__ = ("hashed", "key", "last", "low", "name", "order", "value")
 
-    def __init__(self, key: object, name: str, low: int | None, value: Value | None = None) -> None:
+    def __init__(
+        self, key: object, name: str, low: int | None, value: Value | None = None, last: int | None = None
+    ) -> None:
         self.key = key
+        self.last = last
         self.name = name
         self.low = low
         self.value = value

@@ -16,15 +16,25 @@ def array(call: OpCall) -> Value | None:
     """An array of an image: a PIL image becomes HWC (HW where it is grey)."""
     value = call.arg(0, "object")
     if isinstance(value, Array) and value.lib == "pil":
-        return as_array(call, value)
+        image = as_array(call, value)
+        return converted(call, image) if isinstance(image, Array) else image
     if isinstance(value, Array):
-        return value.but(lib="numpy", grad=False, origin=call.step(call.name, value))
+        return converted(call, value.but(lib="numpy", grad=False, origin=call.step(call.name, value)))
     if isinstance(value, Seq):
         inner = element(value)
         if isinstance(inner, Array) and inner.layout is not None:
             return added(call, inner).but(lib="numpy")
         return of_numbers(call, value)
     return Array(lib="numpy", grad=False) if value is not None else None
+
+
+def converted(call: OpCall, array: Array) -> Array:
+    """The array with the dtype that was asked for: `np.array(x, dtype="float32")`, `np.float32(x)`."""
+    name = call.name.rpartition(".")[2]
+    if name in ("float32", "uint8"):
+        return array.but(dtype=name)
+    asked = call.arg(1, "dtype") if name != "copy" else None
+    return array if asked is None or is_none(asked) else array.but(dtype=dtype_named(asked))
 
 
 def of_numbers(call: OpCall, value: Seq) -> Array:

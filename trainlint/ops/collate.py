@@ -38,7 +38,13 @@ def batch_axis(loader: Obj, length: Value | None) -> Value:
         return size
     if whole == 1:
         return size
-    return dims.symbol("B", key=("batch", id(loader)), value=size if isinstance(size, (Const, Sym)) else None)
+    last = None
+    if isinstance(whole, int) and isinstance(count, int) and count > whole > 0 and given(loader.arg(8, "drop_last")):
+        # the remainder is certain; a sampler may hand out another number
+        plain = not loader.spilled and given(loader.arg(3, "sampler")) and given(loader.arg(4, "batch_sampler"))
+        last = count % whole if plain and not (isinstance(size, Const) and size.default) else None
+    value = size if isinstance(size, (Const, Sym)) else None
+    return dims.symbol("B", key=("batch", id(loader)), value=value, last=last)
 
 
 def given(value: Value | None) -> bool:

@@ -120,16 +120,34 @@ def batch_mixed(call: OpCall, array: Array, sizes: list[Value]) -> None:
     Where k divides the elements of a sample leading axes are merged, and where it is a multiple whole samples are
     grouped: both are done on purpose.
     """
-    if array.shape is None or len(array.shape) < 2 or len(sizes) < 2 or integer(sizes[0]) != -1:
+    if array.shape is None or len(array.shape) < 2 or len(sizes) < 2:
         return
     batch = array.shape[0]
     if not isinstance(batch, Sym) or len(batch.poly) != 1:
+        return
+    if integer(sizes[0]) != -1:
+        batch_fixed(call, array, batch, sizes)
         return
     row, sample = dims.product(sizes[1:]), dims.product(array.shape[1:])
     k, n = integer(row), integer(sample)
     if k is None or n is None or k <= 0 or n <= 0 or n % k == 0 or k % n == 0:
         return
     call.run.fact(BatchMixed(call.node, call.scope.file, array, row, sample))
+
+
+def batch_fixed(call: OpCall, array: Array, batch: Sym, sizes: list[Value]) -> None:
+    """Report `view(64, -1)` where the last batch has another number of samples."""
+    ((atoms, factor),) = batch.poly
+    others = [integer(s) for s in sizes[1:]]
+    if factor != 1 or len(atoms) != 1 or others.count(-1) != 1 or array.shape is None:
+        return
+    usual, last = integer(atoms[0].value), atoms[0].last
+    if last is None or usual is None or usual != integer(sizes[0]):
+        return
+    sample = dims.product(array.shape[1:])
+    row = dims.floordiv(dims.mul(Const(last), sample), Const(usual))
+    if integer(sample) is not None:
+        call.run.fact(BatchMixed(call.node, call.scope.file, array, row, sample, sizes[0], last))
 
 
 def regrouped_letters(array: Array, shape: Sizes) -> str | None:
