@@ -30,7 +30,7 @@ def said(source: str, name: str) -> str:
             "import cv2\nx = cv2.imread('a.png').transpose(2, 0, 1)\nprint(x)\n",
             '`UInt8[ndarray, "3 H W"]` · CHW · BGR · 0–255',
         ),
-        ("import unknown\nx = unknown.f()\nprint(x)\n", "?f(…)"),
+        ("import unknown\nx = unknown.f()\nprint(x)\n", "`?f(…)`"),
     ],
 )
 def test_words(source: str, expected: str) -> None:

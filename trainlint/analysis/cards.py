@@ -54,7 +54,7 @@ class Cards:
             result.notes = self.contents(value, letters) + letters.notes()
         result.steps = self.steps(value)
         if isinstance(value, Const) and value.default:
-            result.notes.append(f"a default of {code(value.default.strip('`'))}: it may be overridden")
+            result.notes.append(f"a default of {code(value.default.replace('`', ''))}: it may be overridden")
         return result
 
     def contents(self, value: Value, letters: Letters) -> list[str]:
@@ -120,8 +120,10 @@ class Cards:
     def parameters(self, held: Holdings) -> list[str]:
         """`11,173,962 parameters (5,130 trained) · 42.6 MiB float32`, and the buffers."""
         parameters = Holdings([h for h in held.tensors if not h.buffer], held.unknown)
+        if held.unknown and not dims.usual(parameters.least):
+            return []
         if not parameters.tensors:
-            return [] if held.unknown else ["no parameters"]
+            return ["no parameters"]
         count = f"{'at least ' if held.unknown else ''}{amount(parameters.least)} parameters"
         result = [count + self.trained(parameters)]
         weight = weights_text(parameters.tensors)
@@ -252,6 +254,11 @@ class Cards:
             return lines
         return []
 
+    def listing(self, value: Obj) -> Card:
+        """`model.parameters()`."""
+        lines = self.held_by(value)
+        return Card(lines[0] if lines else code(value.name))
+
     def loss(self, value: Obj) -> Card:
         return Card(code(called(value)))
 
@@ -271,6 +278,8 @@ class Cards:
         "subset": dataset,
         "optimizer": optimizer,
         "loss": loss,
+        "parameters": listing,
+        "named_parameters": listing,
         "scheduler": scheduler,
     }
 

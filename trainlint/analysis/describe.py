@@ -6,11 +6,12 @@ import re
 from typing import NamedTuple
 
 from trainlint.analysis import facts
+from trainlint.analysis.attributes import Method, WorkspaceModule
 from trainlint.analysis.cards import Card, Cards
 from trainlint.analysis.loops import derive
 from trainlint.analysis.notation import words
 from trainlint.analysis.program import Program
-from trainlint.analysis.values import Class, Ext, Func, Unknown, Value
+from trainlint.analysis.values import Class, Ext, Func, Mapping, OneOf, Seq, Unknown, Value
 from trainlint.analysis.watching import Sighting, Watch
 from trainlint.analysis.workspace import Workspace
 from trainlint.syntax import ir
@@ -87,7 +88,14 @@ def size(where: Span) -> tuple[int, int]:
 
 
 def worth_saying(value: Value) -> bool:
-    return not isinstance(value, (Unknown, Ext, Func, Class))
+    """Does a hover say more than the type, which other tools show?"""
+    if isinstance(value, OneOf):
+        return any(map(worth_saying, value.values))
+    if isinstance(value, Seq) and value.items is None:
+        return value.elem is not None and worth_saying(value.elem)
+    if isinstance(value, Mapping):
+        return bool(value.items)
+    return not isinstance(value, (Unknown, Ext, Func, Class, Method, WorkspaceModule))
 
 
 def markdown(card: Card) -> str:

@@ -80,6 +80,9 @@ class Letters:
         self.atoms: dict[str, Atom] = {}
 
     def axis(self, value: Value | None) -> str:
+        if isinstance(value, OneOf):
+            options = dict.fromkeys(self.axis(option) for option in value.values)
+            return "_" if "_" in options or len(options) > 4 else "|".join(options)
         found = dims.text(value).replace(" ", "")
         for atom in atoms_of(value):
             self.atoms.setdefault(atom.name, atom)
@@ -119,7 +122,7 @@ def atoms_of(value: Value | None) -> Iterator[Atom]:
 def source_of(value: Value) -> str:
     """`` `batch_size`, line 12``, or the overridable source of a constant, an empty text where neither is known."""
     default = value.default if isinstance(value, (Const, Sym)) else None
-    default = code(default.strip("`")) if default else None
+    default = code(default.replace("`", "")) if default else None
     literal = value.literal if isinstance(value, Const) else None
     origin = value.origin
     place = literal if literal is not None else origin.place if origin is not None else None
@@ -212,7 +215,7 @@ def words(value: Value, letters: Letters | None = None) -> str:
         return sequence_words(value, letters)
     if isinstance(value, Mapping):
         return "dict with " + ", ".join(code(str(k)) for k in list(value.items)[:8]) if value.items else "dict"
-    return repr(value)
+    return code(repr(value))
 
 
 def parameter_words(value: Obj, letters: Letters) -> str:
@@ -226,8 +229,9 @@ def sequence_words(value: Seq, letters: Letters) -> str:
     if value.items is None:
         return f"{value.kind} of {words(value.elem, letters)}" if isinstance(value.elem, (Array, Obj)) else value.kind
     if all(isinstance(item, Const) for item in value.items) and len(value.items) <= 8:
-        inside = ", ".join(repr(item) for item in value.items)
-        return code(f"({inside})" if value.kind == "tuple" else f"[{inside}]")
+        inside = ", ".join(repr(item.value) for item in value.items if isinstance(item, Const))
+        comma = "," if len(value.items) == 1 else ""
+        return code(f"({inside}{comma})" if value.kind == "tuple" else f"[{inside}]")
     return f"{value.kind} of {len(value.items)}"
 
 
@@ -262,7 +266,8 @@ def argument(value: Value) -> str:
         return value.name if len(value.name) <= LONGEST_AXIS else "…"
     if isinstance(value, Seq) and value.items is not None and len(value.items) <= 3:
         inside = ", ".join(map(argument, value.items))
-        return "…" if "…" in inside else f"({inside})"
+        comma = "," if len(value.items) == 1 else ""
+        return "…" if "…" in inside else f"({inside}{comma})" if value.kind == "tuple" else f"[{inside}]"
     return "…"
 
 

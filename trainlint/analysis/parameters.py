@@ -145,7 +145,10 @@ def _part(both: Holdings, buffer: bool) -> Holdings:
 def holdings(value: Value) -> Holdings:
     """Parameters and buffers of a module."""
     result = Holdings()
-    _collect(value, "", result, set(), set(), MAX_DEPTH)
+    if isinstance(value, (Instance, Obj, OneOf)):
+        _collect(value, "", result, set(), set(), MAX_DEPTH)
+    else:
+        result.unknown[""] = why(value)
     return result
 
 
@@ -186,7 +189,8 @@ def _collect_either(
                 _collect(option, prefix, into, modules, seen, depth)
                 break
         return
-    into.unknown[prefix] = f"`{prefix.rpartition('.')[2]}` is one of {len(value.values)}"
+    name = f"`{prefix.rpartition('.')[2]}`" if prefix else "it"
+    into.unknown[prefix] = f"{name} is one of {len(value.values)}"
 
 
 def _add(owner: Value, slot: Slot, prefix: str, into: Holdings, seen: set[object]) -> None:

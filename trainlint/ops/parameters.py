@@ -65,6 +65,18 @@ def nothing(obj: Obj) -> list[Slot] | str:
 
 
 @holds(
+    "timm.layers.DropPath",
+    "timm.models.layers.DropPath",
+    "timm.layers.drop.DropPath",
+    "torchvision.ops.StochasticDepth",
+    "torchvision.ops.DropBlock2d",
+    "torchvision.ops.Permute",
+)
+def bare(obj: Obj) -> list[Slot]:
+    return []
+
+
+@holds(
     "torch.nn.parallel.DistributedDataParallel",
     "torch.nn.parallel.DataParallel",
     "torch.nn.parallel.distributed.DistributedDataParallel",
