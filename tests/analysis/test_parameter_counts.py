@@ -83,5 +83,11 @@ def test_one_of_two_layers_of_the_same_size() -> None:
     assert found.unknown == {"0": "`0` is one of 2"}
 
 
+def test_drop_path_or_nothing() -> None:
+    code = "import other\nfrom timm.models.layers import DropPath\n"
+    code += "m = nn.Sequential(nn.Linear(4, 4), DropPath(0.1) if other.f() else nn.Identity())"
+    assert dims.usual(parameters_of(model(code)).count) == 20
+
+
 def test_buffers_of_a_named_model() -> None:
     assert dims.usual(buffers_of(model("m = models.resnet18()")).count) == 9_620

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from trainlint.analysis import dims
-from trainlint.analysis.parameters import Slot, holdings, holds
+from trainlint.analysis.parameters import Own, Slot, holdings, holds
 from trainlint.analysis.registry import OpCall, method, op
 from trainlint.analysis.values import Array, Const, Mapping, Obj, Seq, Unknown, Value, is_none
 from trainlint.ops.arguments import flag, given, integer, size, sizes
@@ -72,8 +72,9 @@ def nothing(obj: Obj) -> list[Slot] | str:
     "torchvision.ops.DropBlock2d",
     "torchvision.ops.Permute",
 )
-def bare(obj: Obj) -> list[Slot]:
-    return []
+def bare(obj: Obj) -> Own:
+    """Layers of other libraries without parameters, known to the last part."""
+    return Own([], whole=True)
 
 
 @holds(
