@@ -155,6 +155,9 @@ def test_colours_survive() -> None:
     assert (value.layout, value.colour) == ("HW", None)
 
 
-@pytest.mark.parametrize("code", ["np.array(x, dtype='float32')", "np.asarray(x, np.uint8)", "np.float32(x)", "np.copy(x)"])
+NUMPY = ["np.array(x, dtype='float32')", "np.asarray(x, np.uint8)", "np.float32(x)", "np.copy(x)"]
+
+
+@pytest.mark.parametrize("code", NUMPY)
 def test_dtypes_of_numpy(code: str) -> None:
     agree(f"import numpy as np\nx = np.zeros((2, 3))\ny = torch.from_numpy({code})")

@@ -50,9 +50,7 @@ def fixed_batch(fact: BatchMixed):
         name, first = f"{source(node.func.value)}.size(0)", node.args[0]
         if isinstance(first, ir.Const):
             fix = replace(f"use `{name}`", at(fact.file, first), name, safety="unsafe")
-    text = (
-        "the batch is fixed at {fixed}, the last has {last} samples: a row gets {k} elements, a sample has {rest}"
-    )
+    text = "the batch is fixed at {fixed}, the last has {last} samples: a row gets {k} elements, a sample has {rest}"
     return finding(
         fact,
         text,
