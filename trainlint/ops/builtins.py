@@ -341,6 +341,19 @@ def accumulate(call: OpCall) -> Value | None:
     return fresh(call, sums)
 
 
+@op("typing.cast")
+def cast(call: OpCall) -> Value | None:
+    return call.arg(1, "val")
+
+
+@op("builtins.chr", "builtins.ord")
+def letter(call: OpCall) -> Value | None:
+    value = call.const(0, "i")
+    if call.name.endswith("ord"):
+        return Const(ord(value)) if isinstance(value, str) and len(value) == 1 else None
+    return Const(chr(value)) if isinstance(value, int) and 0 <= value < 0x110000 else None
+
+
 # numbers
 
 _MATH: dict[str, Callable[..., Any]] = {

@@ -19,8 +19,8 @@ Use instead: `nn.ModuleList` or `nn.ModuleDict`.
 
 ## When it stays silent
 Layers that are registered elsewhere too (`add_module`, `nn.Sequential(*self.layers)`, another attribute); empty
-containers; a list of exactly one model, the idiom that hides it from the parameters on purpose; objects that are not
-modules.
+containers; a list of exactly one model, the idiom that hides it from the parameters on purpose; layers that hold an optimizer of
+their own; objects that are not modules.
 """
 
 from trainlint.rules.api import (
@@ -28,6 +28,7 @@ from trainlint.rules.api import (
     Instance,
     Mapping,
     ModuleClass,
+    Obj,
     Seq,
     at,
     element,
@@ -47,7 +48,7 @@ def check(fact: ModuleClass):
         return
     for name, value in cls.default_instance.attrs.items():
         container = "ModuleList" if isinstance(value, Seq) and value.kind == "list" else "ModuleDict"
-        if not isinstance(value, (Seq, Mapping)) or not holds_modules(value):
+        if not isinstance(value, (Seq, Mapping)) or not holds_modules(value) or trains_itself(value):
             continue
         if all_registered(value, cls.default_instance):
             continue
@@ -71,6 +72,13 @@ def holds_modules(value: Seq | Mapping) -> bool:
         return value.kind == "list" and value.items != [] and is_module(element(value))
     parts = [*value.items.values(), *([value.rest] if value.rest is not None else [])]
     return bool(parts) and all(is_module(v) for v in parts)
+
+
+def trains_itself(value: Seq | Mapping) -> bool:
+    """Do the layers have an optimizer each, as in layer-wise training?"""
+    parts = list(value.items.values()) if isinstance(value, Mapping) else value.items or [element(value)]
+    attributes = [v for part in parts if isinstance(part, Instance) for v in part.attrs.values()]
+    return any(isinstance(v, Obj) and v.kind == "optimizer" for v in attributes)
 
 
 def written(cls: Class, name: str) -> ir.Assign | None:
