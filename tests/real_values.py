@@ -6,6 +6,7 @@ import enum
 import sys
 import types
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -92,12 +93,30 @@ def class_name(module: Value) -> str:
     return module.cls.name if isinstance(module, Instance) else module.name.rpartition(".")[2]  # type: ignore[attr-defined]
 
 
+def named_modules(module: nn.Module, name: str, seen: set[int]) -> Iterator[tuple[str, str]]:
+    """The modules by dotted name with their classes; what a layer of torch.nn has inside is its own affair."""
+    if id(module) in seen:
+        return
+    seen.add(id(module))
+    yield name, type(module).__name__
+    if is_layer(module):
+        return
+    for child, inner in module.named_children():
+        yield from named_modules(inner, f"{name}.{child}" if name else child, seen)
+
+
+def is_layer(module: nn.Module) -> bool:
+    """Is it of a class of torch.nn that is no container?"""
+    plain = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
+    return type(module).__module__.startswith("torch.nn") and not isinstance(module, plain)
+
+
 def plain_real(value: Any) -> Any:
     """A value of the real program in the same form."""
     if isinstance(value, torch.Tensor):
         return ("tensor", tuple(str(size) for size in value.shape))
     if isinstance(value, nn.Module):
-        return {name: type(module).__name__ for name, module in value.named_modules()}
+        return dict(named_modules(value, "", set()))
     if isinstance(value, enum.Enum):
         return value.value
     if isinstance(value, (list, tuple)):

@@ -7,10 +7,10 @@ nothing. Each file of `models` binds `net` and `y`.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
-from real_values import class_name, execute, interpret, plain_abstract, plain_real, violations
+import torch
+from real_values import class_name, execute, interpret, is_layer, plain_abstract, plain_real, violations
 from torch import nn
 
 from trainlint.analysis.modules import CONTAINERS, is_module
@@ -31,9 +31,7 @@ def leaves(program: Program) -> list[str]:
 
 def watch(net: nn.Module, called: list[str]) -> None:
     """Note down each layer of torch.nn that is called, but not what it calls itself."""
-    if type(net).__module__.startswith("torch.nn") and not isinstance(
-        net, (nn.Sequential, nn.ModuleList, nn.ModuleDict)
-    ):
+    if is_layer(net):
         net.register_forward_pre_hook(lambda module, _: called.append(type(module).__name__))
         return
     for child in net.children():
@@ -53,15 +51,7 @@ def test_model(path: Path) -> None:
     assert plain_abstract(program.file.scope.names["y"]) == plain_real(names["y"])
 
     called: list[str] = []
-    seen: set[int] = set()
-    for module in [names["net"]] if isinstance(names["net"], nn.Module) else names["net"]:
-        if id(module) not in seen:
-            watch(module, called)
-    body, _, last = code.rpartition("\n" + CALL)
-    assert body
-    bound: dict[str, Any] = names
-    import torch
-
+    watch(names["net"], called)
     with torch.device("meta"):
-        exec(CALL + last, bound)
+        exec(CALL + code.rpartition("\n" + CALL)[2], names)
     assert leaves(program) == called

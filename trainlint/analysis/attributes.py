@@ -25,6 +25,7 @@ from trainlint.analysis.values import (
     is_none,
     join,
     one_of,
+    tensor_of,
 )
 from trainlint.syntax import ir
 
@@ -222,6 +223,10 @@ def object_attribute(run: Run, scope: Scope, value: Obj, name: str, node: ir.Exp
     found = value.attrs.get(name)
     if found is not None:
         return found
+    if value.kind == "parameter" and name in ("shape", "T", "mT", "ndim", "dtype"):
+        data = tensor_of(value)
+        if isinstance(data, Array):
+            return array_attribute(run, scope, data, name, node)
     for owner in (value.name, value.kind):
         handler = registry.METHODS.get((owner, f".{name}"))
         if handler is not None:

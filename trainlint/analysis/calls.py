@@ -39,6 +39,7 @@ from trainlint.analysis.values import (
     is_none,
     join,
     one_of,
+    tensor_of,
 )
 from trainlint.syntax import ir
 
@@ -146,7 +147,8 @@ def call_external(
     handler = registry.FUNCTIONS.get(name)
     result: Value | None = None
     if handler is not None:
-        result = handler(registry.OpCall(run, scope, node, name, args, kwargs))
+        given, named = (args, kwargs) if not name.startswith("torch.") else as_tensors(name, args, kwargs)
+        result = handler(registry.OpCall(run, scope, node, name, given, named))
     if result is None:
         made = registry.kind_of(name)
         if made is not None:
@@ -170,6 +172,19 @@ def call_external(
         owner = run.frames[-1].owner if run.frames else None
         run.fact(Call(name, node, scope.file, args, kwargs, result, run.loops, run.grad, run.function, owner))
     return result
+
+
+# what is told of parameters, not computed from their numbers
+_KEEPS = ("torch.nn.init.", "torch.nn.utils.", "torch.nn.Parameter", "torch.optim.", "torch.amp.", "torch.distributed.")
+
+
+def as_tensors(name: str, args: list[Value], kwargs: dict[str, Value]) -> tuple[list[Value], dict[str, Value]]:
+    """The arguments of a function of torch, with tensors for parameters."""
+    if not any(isinstance(v, Obj) and v.kind == "parameter" for v in (*args, *kwargs.values())):
+        return args, kwargs
+    if name.startswith(_KEEPS):
+        return args, kwargs
+    return [tensor_of(v) for v in args], {k: tensor_of(v) for k, v in kwargs.items()}
 
 
 def default_external(
@@ -317,6 +332,7 @@ def array_call(
         # it writes into the tensor
         receiver.bounds = None
     handler = registry.ARRAY_METHODS.get(f"pil.{name}" if receiver.lib == "pil" else name)
+    args = [tensor_of(v) if isinstance(v, Obj) else v for v in args]
     if handler is not None:
         result = handler(registry.OpCall(run, scope, node, name, args, kwargs, receiver))
         if result is not None:
@@ -361,6 +377,12 @@ def object_call(
             result = handler(registry.OpCall(run, scope, node, name, args, kwargs, receiver))
             if result is not None:
                 return result
+    if receiver.kind == "parameter":
+        data = tensor_of(receiver)
+        # a method that ends with `_` gives the parameter back
+        if isinstance(data, Array) and not name.endswith("_"):
+            return array_call(run, scope, data, name, args, kwargs, node)
+        return receiver if name.endswith("_") else Unknown(f"Parameter.{name}(…)")
     attribute = receiver.attrs.get(name)
     if attribute is not None and not isinstance(attribute, Unknown):
         return call(run, scope, attribute, args, kwargs, node)

@@ -27,6 +27,7 @@ from trainlint.analysis.values import (
     is_none,
     join,
     one_of,
+    tensor_of,
 )
 from trainlint.syntax import ir
 
@@ -35,6 +36,7 @@ def get_item(run: Run, scope: Scope, value: Value, index: ir.Expr, expr: ir.Subs
     """`value[index]`."""
     from trainlint.analysis.expressions import evaluate
 
+    value = tensor_of(value)
     if isinstance(value, Array):
         handler = registry.ARRAY_METHODS.get("__getitem__")
         call = registry.OpCall(run, scope, expr, "__getitem__", [], {}, value)

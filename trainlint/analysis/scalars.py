@@ -18,6 +18,7 @@ from trainlint.analysis.values import (
     Ext,
     Mapping,
     Member,
+    Obj,
     OneOf,
     Place,
     Range,
@@ -31,6 +32,7 @@ from trainlint.analysis.values import (
     is_none,
     known,
     one_of,
+    tensor_of,
     truth,
 )
 from trainlint.syntax import ir
@@ -83,6 +85,8 @@ def fold(op: str, a: Any, b: Any) -> Any:
 
 def binary(run: Run, scope: Scope, op: str, left: Value, right: Value, expr: ir.BinOp | ir.AugAssign) -> Value:
     """`left op right`."""
+    if isinstance(left, Obj) or isinstance(right, Obj):
+        left, right = tensor_of(left), tensor_of(right)
     if isinstance(left, Array) or isinstance(right, Array):
         return array_operator(run, scope, op, left, right, expr)
     if op == "%" and isinstance(left, Const) and isinstance(left.value, str):

@@ -116,6 +116,9 @@ def _aug_assign(run: Run, scope: Scope, stmt: ir.AugAssign) -> bool:
     elif stmt.op == "+" and isinstance(before, (Obj, Instance)) and container(before) is not None:
         add_children(run, before, elements(value))
         after = before
+    elif isinstance(before, Obj) and before.kind == "parameter":
+        # in place: it stays the parameter
+        after = before
     else:
         after = binary(run, scope, stmt.op, before, value, stmt)
     if stmt.op == "+":

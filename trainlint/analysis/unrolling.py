@@ -66,6 +66,8 @@ _BUILDING = frozenset(
         "startswith",
         "endswith",
         "copy",
+        "deepcopy",
+        "cast",
         "Sequential",
         "ModuleList",
         "partial",

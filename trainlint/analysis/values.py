@@ -559,6 +559,18 @@ class Array(Value):
         return "array(" + " ".join(p for p in parts if p) + ")"
 
 
+def tensor_of(value: Value) -> Value:
+    """The tensor that a `nn.Parameter` is in a calculation; any other value as it is."""
+    if not isinstance(value, Obj) or value.kind != "parameter":
+        return value
+    data, wanted = value.arg(0, "data"), value.arg(1, "requires_grad")
+    if not isinstance(data, Array):
+        return value
+    # it moves and is cast with its module
+    grad = True if wanted is None else truth(wanted)
+    return data.but(grad=grad, device=None, dtype=None if value.attrs else data.dtype, origin=value.origin)
+
+
 def axis(array: Array, index: int) -> Value | None:
     """The size of one axis (negative from the end), None where it is not known or out of range."""
     if array.shape is not None:

@@ -19,8 +19,8 @@ Use instead: `nn.ModuleList` or `nn.ModuleDict`.
 
 ## When it stays silent
 Layers that are registered elsewhere too (`add_module`, `nn.Sequential(*self.layers)`, another attribute); empty
-containers; a list of exactly one model, the idiom that hides it from the parameters on purpose; layers that hold an optimizer of
-their own; objects that are not modules.
+containers; a list of exactly one model, the idiom that hides it from the parameters on purpose; layers that hold an
+optimizer of their own; objects that are not modules.
 """
 
 from trainlint.rules.api import (
