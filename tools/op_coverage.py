@@ -26,6 +26,7 @@ from trainlint.analysis.attributes import dotted  # noqa: E402
 from trainlint.analysis.describe import walk  # noqa: E402
 from trainlint.analysis.program import Program  # noqa: E402
 from trainlint.analysis.values import Array, Const, Seq, Sym, Value  # noqa: E402
+from trainlint.analysis.watching import Watch  # noqa: E402
 from trainlint.project.workspace import FileWorkspace  # noqa: E402
 from trainlint.syntax import ir  # noqa: E402
 from trainlint.syntax.document import Document  # noqa: E402
@@ -90,12 +91,12 @@ def count(path: Path, workspace: FileWorkspace, total: Counter[str], missing: Co
     if not methods:
         return
     program = Program(str(path), document, workspace)
-    program.watched = frozenset(stmt for method in methods for stmt in walk(method.body))
-    program.watch = {}
+    watch = program.watch = Watch(frozenset(stmt for method in methods for stmt in walk(method.body)))
     program.interpret()
-    for stmt in program.watched:
+    values = {where: next(reversed(seen.values())).value for where, seen in watch.values.items()}
+    for stmt in watch.statements:
         for expr in expressions(stmt):
-            judge(expr, program.watch, total, missing)
+            judge(expr, values, total, missing)
 
 
 def expressions(stmt: ir.Stmt) -> list[ir.Expr]:
