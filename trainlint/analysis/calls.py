@@ -21,6 +21,7 @@ from trainlint.analysis.methods import call_builtin_method, unknown_method
 from trainlint.analysis.modules import OWN, container, fill_container, is_module, library_layer, partial_children
 from trainlint.analysis.run import MAX_DEPTH, MAX_RECURSION, Frame, Run, step
 from trainlint.analysis.scope import Scope
+from trainlint.analysis.tape import left, record
 from trainlint.analysis.values import (
     Array,
     Class,
@@ -103,7 +104,7 @@ def call_function(
     if func.bound is not None:
         args = [func.bound, *args]
     bind_parameters(run, inner, func, args, kwargs)
-    frame = Frame(func.name, func.owner, run.tick())
+    frame = Frame(func.name, func.owner, run.tick(), inner)
     saved_grad, saved_via, saved_conds = run.grad, run.via, run.conds
     floors, leaves = (run.floor, run.attribute_floor), run.leaves
     run.leaves = None
@@ -125,7 +126,9 @@ def call_function(
         run.active.pop()
         run.frames.pop()
         run.grad = saved_grad
-    return returned(frame)
+    result = returned(frame)
+    left(run, result)
+    return result
 
 
 def returned(frame: Frame) -> Value:
@@ -148,7 +151,12 @@ def call_external(
     result: Value | None = None
     if handler is not None:
         given, named = (args, kwargs) if not name.startswith("torch.") else as_tensors(name, args, kwargs)
+        tape = run.program.tape
+        before = len(tape.entries) if tape is not None else 0
         result = handler(registry.OpCall(run, scope, node, name, given, named))
+        if tape is not None and result is not None and name.startswith("torch."):
+            operands = [*given, *named.values()]
+            result = record(run, scope, name, node, operands, result, options_of(given, named), before)
     if result is None:
         made = registry.kind_of(name)
         if made is not None:
@@ -172,6 +180,11 @@ def call_external(
         owner = run.frames[-1].owner if run.frames else None
         run.fact(Call(name, node, scope.file, args, kwargs, result, run.loops, run.grad, run.function, owner))
     return result
+
+
+def options_of(args: list[Value], kwargs: dict[str, Value]) -> dict[str, Value]:
+    """The arguments of an operation by position (`0`, `1`, …) and name."""
+    return {**{str(n): value for n, value in enumerate(args)}, **kwargs}
 
 
 # what is told of parameters, not computed from their numbers
@@ -262,9 +275,14 @@ def call_object(run: Run, scope: Scope, obj: Obj, args: list[Value], kwargs: dic
     for name in (obj.name, obj.kind):
         handler = registry.CALLS.get(name)
         if handler is not None:
+            tape = run.program.tape
+            before = len(tape.entries) if tape is not None else 0
             result = handler(registry.OpCall(run, scope, node, name, args, kwargs, obj))
             if result is not None:
-                return result
+                if tape is None or not obj.name.startswith("torch.nn."):
+                    return result
+                operands = [*args, *kwargs.values()]
+                return record(run, scope, obj.name, node, operands, result, kwargs, before, obj)
     if obj.kind not in HARMLESS_KINDS:
         run.event("unknown_call", node, scope, obj, None, (*args, *kwargs.values()), obj.name)
     return Unknown(f"{obj.name.rpartition('.')[2]}()(…)")
@@ -334,8 +352,13 @@ def array_call(
     handler = registry.ARRAY_METHODS.get(f"pil.{name}" if receiver.lib == "pil" else name)
     args = [tensor_of(v) if isinstance(v, Obj) else v for v in args]
     if handler is not None:
+        tape = run.program.tape
+        before = len(tape.entries) if tape is not None else 0
         result = handler(registry.OpCall(run, scope, node, name, args, kwargs, receiver))
         if result is not None:
+            if tape is not None and receiver.lib == "torch":
+                operands = [receiver, *args, *kwargs.values()]
+                result = record(run, scope, f"Tensor.{name}", node, operands, result, options_of(args, kwargs), before)
             if name == "type_as" and isinstance(result, Array):
                 return result.but(device="given")
             if args and name not in FOLLOWS:

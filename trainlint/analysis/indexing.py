@@ -9,6 +9,7 @@ from trainlint.analysis.iteration import numbered
 from trainlint.analysis.modules import child_at, container, part_of, set_child
 from trainlint.analysis.run import Run
 from trainlint.analysis.scope import Scope
+from trainlint.analysis.tape import record
 from trainlint.analysis.values import (
     KEYS,
     Array,
@@ -40,7 +41,12 @@ def get_item(run: Run, scope: Scope, value: Value, index: ir.Expr, expr: ir.Subs
     if isinstance(value, Array):
         handler = registry.ARRAY_METHODS.get("__getitem__")
         call = registry.OpCall(run, scope, expr, "__getitem__", [], {}, value)
-        return (handler(call) if handler else None) or Array(lib=value.lib, grad=value.grad)
+        tape = run.program.tape
+        before = len(tape.entries) if tape is not None else 0
+        result = (handler(call) if handler else None) or Array(lib=value.lib, grad=value.grad)
+        if tape is not None and value.lib == "torch":
+            result = record(run, scope, "Tensor.__getitem__", expr, [value], result, {}, before)
+        return result
     if isinstance(value, Ext):
         # a generic alias such as `list[int]` or an environment lookup
         key = evaluate(run, scope, index)

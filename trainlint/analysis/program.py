@@ -16,6 +16,7 @@ from trainlint.analysis.modules import REST, is_module, is_module_class
 from trainlint.analysis.run import Frame, Run
 from trainlint.analysis.scope import Scope
 from trainlint.analysis.statements import execute_block, self_updating_names
+from trainlint.analysis.tape import Tape
 from trainlint.analysis.unrolling import calls_of
 from trainlint.analysis.values import (
     Class,
@@ -99,6 +100,7 @@ class Program:
         self.self_contained = True
         # records what expressions and modules give, for hovers
         self.watch: Watch | None = None
+        self.tape: Tape | None = None
         # counts displays and calls of all runs, see `Run.tick`
         self.clock = 0
         self.harmless = HARMLESS
@@ -118,7 +120,7 @@ class Program:
         file = self.file
         file.frameworks = frameworks_of(file.document.module)
         run = self._run("<module>")
-        run.frames.append(Frame("<module>"))
+        run.frames.append(Frame("<module>", scope=file.scope))
         self._set_module_names(file.scope, main=True)
         execute_block(run, file.scope, file.document.module.body)
         self._finish(run, None, None, defines=False)
@@ -195,7 +197,7 @@ class Program:
         assuming, floors = run.assuming, (run.floor, run.attribute_floor)
         run.assuming = func.name == "__init__" and is_module(receiver)
         free_parameters(run, inner, func, receiver)
-        run.frames.append(Frame(func.name, func.owner, run.tick()))
+        run.frames.append(Frame(func.name, func.owner, run.tick(), inner))
         run.active.append(func.node)
         saved = run.grad
         try:

@@ -28,10 +28,11 @@ Journal: TypeAlias = "dict[tuple[int, str], tuple[Value, str, Any]]"
 class Frame:
     """A call in progress: what it returned so far."""
 
-    __slots__ = ("function", "owner", "returns", "start", "yields")
+    __slots__ = ("function", "owner", "returns", "scope", "start", "yields")
 
-    def __init__(self, function: str, owner: Value | None = None, start: int = 0) -> None:
+    def __init__(self, function: str, owner: Value | None = None, start: int = 0, scope: Scope | None = None) -> None:
         self.function = function
+        self.scope = scope
         self.start = start
         self.owner = owner
         self.returns: list[Value] = []
@@ -133,23 +134,26 @@ class Run:
     ) -> None:
         if self.muted:
             return
-        self.trace.events.append(
-            Event(
-                kind,
-                node,
-                scope.file,
-                subject,
-                value,
-                self.loops,
-                self.conds,
-                tuple(frame.function for frame in self.frames),
-                self.grad,
-                args,
-                name,
-                self.via,
-                self.expecting > 0,
-            )
+        event = Event(
+            kind,
+            node,
+            scope.file,
+            subject,
+            value,
+            self.loops,
+            self.conds,
+            tuple(frame.function for frame in self.frames),
+            self.grad,
+            args,
+            name,
+            self.via,
+            self.expecting > 0,
         )
+        self.trace.events.append(event)
+        if self.program.tape is not None:
+            from trainlint.analysis.tape import mark
+
+            mark(self, event)
 
     def fact(self, fact: object) -> None:
         # what an image meets in a model that is only supposed is worth a finding, as a likely one

@@ -11,6 +11,7 @@ from trainlint.analysis.devices import report_mixed
 from trainlint.analysis.modules import children, container
 from trainlint.analysis.run import Run
 from trainlint.analysis.scope import Scope
+from trainlint.analysis.tape import record
 from trainlint.analysis.values import (
     Array,
     Class,
@@ -161,7 +162,13 @@ def array_operator(run: Run, scope: Scope, op: str, left: Value, right: Value, e
         return Unknown()
     report_mixed(run, scope, expr, op, [left, right])
     call = registry.OpCall(run, scope, expr, op, [left, right], {})  # type: ignore[arg-type]
-    return handler(call) or Unknown()
+    tape = run.program.tape
+    before = len(tape.entries) if tape is not None else 0
+    result = handler(call) or Unknown()
+    if tape is None:
+        return result
+    name = f"operator.{op}" + ("=" if isinstance(expr, ir.AugAssign) else "")
+    return record(run, scope, name, expr, [left, right], result, {"0": left, "1": right}, before)
 
 
 def sequence_operator(op: str, left: Value, right: Value) -> Value:

@@ -1,0 +1,172 @@
+"""A recording of the tensor operations of a program in order, with what was alive around each.
+
+It is what the memory of a step is computed from. The interpreter records only where `Program.tape` is set. Values stand
+for tensors by identity: an operation that gives a new tensor gives a new `Array`, so that storages can be told apart.
+`live` holds what the names of all scopes in progress stand for just before the operation: a tensor dies when no name,
+no list and no graph holds it any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+from trainlint.analysis.values import Array, Instance, Mapping, Obj, Seq, Value
+from trainlint.syntax import ir
+
+if TYPE_CHECKING:
+    from trainlint.analysis.facts import Event, Loop
+    from trainlint.analysis.program import File
+    from trainlint.analysis.run import Run
+    from trainlint.analysis.scope import Scope
+
+MAX_SITES = 20_000
+# the scope and the name → the tensors that it holds
+Live: TypeAlias = "dict[tuple[int, str], tuple[Array, ...]]"
+
+
+@dataclass(slots=True, eq=False)
+class Site:
+    """One operation on tensors. `op` is its qualified name: `torch.nn.Conv2d`, `Tensor.view`, `operator.+`."""
+
+    op: str
+    node: ir.Expr | ir.Stmt
+    file: File
+    operands: tuple[Array, ...]
+    results: tuple[Array, ...]
+    options: dict[str, Value]
+    grad: bool
+    layer: Obj | None
+    loops: tuple[Loop, ...]
+    live: Live
+    # the statements of the callers, outermost first
+    via: tuple[ir.Stmt, ...]
+
+
+@dataclass(slots=True, eq=False)
+class Mark:
+    """Something that happened between the operations: backward, step, zero_grad, an evaluation mode."""
+
+    event: Event
+    live: Live
+
+    @property
+    def loops(self) -> tuple[Loop, ...]:
+        return self.event.loops
+
+
+@dataclass(slots=True, eq=False)
+class Returned:
+    """A function is left with these tensors: they live on although no name may hold them for a while."""
+
+    values: tuple[Array, ...]
+    loops: tuple[Loop, ...]
+
+
+@dataclass(slots=True, eq=False)
+class Tape:
+    """The sites and marks of a program, in order; `full` where some were dropped."""
+
+    entries: list[Site | Mark | Returned] = field(default_factory=list)
+    full: bool = False
+
+    def add(self, entry: Site | Mark | Returned) -> None:
+        if len(self.entries) >= MAX_SITES:
+            self.full = True
+        else:
+            self.entries.append(entry)
+
+
+def record(
+    run: Run,
+    scope: Scope,
+    op: str,
+    node: ir.Expr | ir.Stmt,
+    operands: list[Value],
+    result: Value,
+    options: dict[str, Value],
+    before: int,
+    layer: Obj | None = None,
+) -> Value:
+    """Record an operation whose inner ones would stand from `before` on; gives the result, as a new value if need be.
+
+    An operation that consists of others, all of them recorded, is not recorded itself.
+    """
+    tape = run.program.tape
+    if tape is None or run.muted or any(isinstance(entry, Site) for entry in tape.entries[before:]):
+        return result
+    given = tuple(tensors(operands))
+    fresh = renewed(result, {id(a) for a in given})
+    results = tuple(tensors([fresh]))
+    if results:
+        live = alive(run)
+        tape.add(Site(op, node, scope.file, given, results, options, run.grad, layer, run.loops, live, run.via))
+    return fresh
+
+
+# the events that move memory
+MARKED = frozenset({"backward", "step", "zero_grad"})
+
+
+def mark(run: Run, event: Event) -> None:
+    """Record an event between the operations."""
+    if run.program.tape is not None and event.kind in MARKED:
+        run.program.tape.add(Mark(event, alive(run)))
+
+
+def left(run: Run, result: Value) -> None:
+    """Record that a function of the workspace is left with a result."""
+    if run.program.tape is not None and not run.muted:
+        values = tuple(held_by(result))
+        if values:
+            run.program.tape.add(Returned(values, run.loops))
+
+
+def renewed(result: Value, known: set[int]) -> Value:
+    """The result with other identities than the operands have."""
+    if isinstance(result, Array):
+        return result.but() if id(result) in known else result
+    if isinstance(result, Seq) and result.items is not None and any(id(item) in known for item in result.items):
+        return Seq(result.kind, [renewed(item, known) for item in result.items], result.elem, result.origin)
+    return result
+
+
+def tensors(values: list[Value]) -> Iterator[Array]:
+    """The arrays among values and in the lists among them."""
+    for value in values:
+        if isinstance(value, Array):
+            yield value
+        elif isinstance(value, Seq) and value.items is not None:
+            yield from tensors(value.items)
+
+
+def alive(run: Run) -> Live:
+    """What the names of all scopes in progress hold."""
+    found: Live = {}
+    for frame in run.frames:
+        if frame.scope is not None:
+            for name, value in frame.scope.names.items():
+                held = tuple(held_by(value))
+                if held:
+                    found[id(frame.scope), name] = held
+    return found
+
+
+def held_by(value: Value, depth: int = 3) -> Iterator[Array]:
+    """The arrays that a value keeps: itself, the items of lists and dicts, tensor attributes of objects."""
+    if isinstance(value, Array):
+        yield value
+    elif depth == 0:
+        return
+    elif isinstance(value, Seq):
+        items = value.items if value.items is not None else [value.elem] if value.elem is not None else []
+        for item in items:
+            yield from held_by(item, depth - 1)
+    elif isinstance(value, Mapping):
+        for item in value.items.values():
+            yield from held_by(item, depth - 1)
+    elif isinstance(value, Instance):
+        for item in value.attrs.values():
+            if isinstance(item, (Array, Seq)):
+                yield from held_by(item, 1)
