@@ -1,0 +1,231 @@
+"""Memory over the steps of a training loop: storages that live and die, the graph, the peak.
+
+What autograd keeps for backward and what an operation allocates is told by `memory.saved`; when a tensor dies follows
+from the tape (`analysis.tape`): it lives as long as a name, a list, a graph or the expression in progress holds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from trainlint.memory.allocator import CachingAllocator
+
+Role: TypeAlias = Literal[
+    "parameters", "buffers", "gradients", "optimizer", "batch", "activations", "temporary", "workspace"
+]
+Phase: TypeAlias = Literal["setup", "forward", "backward", "optimizer"]
+
+
+@dataclass(slots=True, eq=False)
+class Storage:
+    """A piece of device memory. `line` is what the user's code is billed with: any hashable place."""
+
+    size: int
+    role: Role
+    line: Hashable
+    # how many operations keep it for their backward
+    saved: int = 0
+    # a result that no name holds yet
+    flying: bool = False
+    # parameters, buffers, states: they die only when told so
+    pinned: bool = False
+    dead: bool = False
+
+
+@dataclass(slots=True)
+class Peak:
+    """The largest sum of living bytes, by role and line, and where it was reached."""
+
+    allocated: int = 0
+    roles: dict[Role, int] = field(default_factory=dict)
+    lines: dict[Hashable, int] = field(default_factory=dict)
+    line: Hashable = None
+    phase: Phase = "setup"
+
+
+class Timeline:
+    """The living storages of one device, the allocator behind them, and the peak since `watch`."""
+
+    def __init__(self) -> None:
+        self.allocator = CachingAllocator()
+        self.living: dict[int, Storage] = {}
+        self.phase: Phase = "setup"
+        self.peak = Peak()
+        self.peak_reserved = 0
+        self._rising = False
+        self._line: Hashable = None
+
+    def allocate(self, size: int, role: Role, line: Hashable, *, pinned: bool = False) -> Storage:
+        """A new storage of `size` bytes."""
+        storage = Storage(size, role, line, pinned=pinned)
+        self.living[id(storage)] = storage
+        self.allocator.allocate(id(storage), size)
+        if self.allocator.allocated > self.peak.allocated:
+            self.peak.allocated = self.allocator.allocated
+            self._rising, self._line = True, line
+            self.peak.phase = self.phase
+        return storage
+
+    def free(self, storage: Storage) -> None:
+        """The storage dies; freeing it twice changes nothing."""
+        if storage.dead:
+            return
+        self.settle()
+        storage.dead = True
+        del self.living[id(storage)]
+        self.allocator.free(id(storage))
+
+    def settle(self) -> None:
+        """Write down what is alive where the sum has just been higher than ever."""
+        if not self._rising:
+            return
+        self._rising = False
+        self.peak.line = self._line
+        self.peak.roles, self.peak.lines = self.by_role(), {}
+        for storage in self.living.values():
+            self.peak.lines[storage.line] = self.peak.lines.get(storage.line, 0) + storage.size
+        self.peak_reserved = self.allocator.peak_reserved
+
+    def watch(self) -> None:
+        """Forget the peak so far: what follows is the step that is reported."""
+        self.settle()
+        self.peak = Peak()
+        self.allocator.peak_reserved = self.allocator.reserved
+
+    def by_role(self) -> dict[Role, int]:
+        """Living bytes by role."""
+        roles: dict[Role, int] = {}
+        for storage in self.living.values():
+            roles[storage.role] = roles.get(storage.role, 0) + storage.size
+        return roles
+
+    def transient(self, sizes: Iterable[int], line: Hashable) -> None:
+        """Storages that live together and only for a moment."""
+        for storage in [self.allocate(size, "temporary", line) for size in sizes]:
+            self.free(storage)
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """An operation in the graph: what its backward needs and where the gradients go."""
+
+    line: Hashable
+    # the results, by the identity of their values
+    results: tuple[int, ...]
+    # operands that a gradient is wanted for: identity and bytes; a view shares the gradient of its result
+    inputs: tuple[tuple[int, int], ...]
+    shares: bool
+    # keys and bytes of the trained weights of the layer
+    weights: tuple[tuple[Hashable, int], ...]
+    keeps: tuple[Storage, ...]
+    temporary: tuple[int, ...]
+    done: bool = False
+
+
+class Graph:
+    """The autograd graph of the step in progress."""
+
+    def __init__(self, timeline: Timeline) -> None:
+        self.timeline = timeline
+        self.makers: dict[int, Node] = {}
+        self.nodes: list[Node] = []
+        # the gradients of parameters, by key
+        self.gradients: dict[Hashable, Storage] = {}
+
+    def add(self, node: Node) -> None:
+        self.nodes.append(node)
+        for result in node.results:
+            self.makers[result] = node
+        for storage in node.keeps:
+            storage.saved += 1
+
+    def reaches(self, identity: int) -> bool:
+        """Does a graph hang on a value?"""
+        return identity in self.makers
+
+    def backward(self, loss: int, size: int, release: Callable[[Storage], None], keep: bool = False) -> None:
+        """Run backward from a value of `size` bytes. `release` is told of each storage that is no longer kept."""
+        wanted = self._ancestors(loss)
+        timeline = self.timeline
+        first = self.makers[loss].line if loss in self.makers else None
+        flowing: dict[int, Storage] = {loss: timeline.allocate(size, "temporary", first)}
+        for node in [n for n in reversed(self.nodes) if id(n) in wanted]:
+            self._one(node, flowing)
+            if not keep:
+                node.done = True
+                for storage in node.keeps:
+                    storage.saved -= 1
+                    release(storage)
+        for storage in flowing.values():
+            timeline.free(storage)
+        if not keep:
+            self.nodes = [n for n in self.nodes if not n.done]
+            self.makers = {key: n for key, n in self.makers.items() if not n.done}
+
+    def _one(self, node: Node, flowing: dict[int, Storage]) -> None:
+        """The backward of one operation: gradients of its operands and weights appear, that of its result goes."""
+        timeline = self.timeline
+        incoming = [flowing.pop(result) for result in node.results if result in flowing]
+        passes = incoming[0] if node.shares and len(incoming) == 1 else None
+        made: list[tuple[int, Storage]] = []
+        for identity, size in node.inputs:
+            if passes is not None and passes.size == size:
+                made.append((identity, passes))
+            else:
+                made.append((identity, timeline.allocate(size, "temporary", node.line)))
+        fresh = [(key, timeline.allocate(size, "gradients", node.line)) for key, size in node.weights]
+        timeline.transient(node.temporary, node.line)
+        for key, gradient in fresh:
+            if key in self.gradients:
+                # accumulated into the one that is there
+                timeline.free(gradient)
+            else:
+                gradient.pinned = True
+                self.gradients[key] = gradient
+        given = {id(storage) for _, storage in made}
+        for storage in incoming:
+            if id(storage) not in given:
+                timeline.free(storage)
+        for identity, storage in made:
+            if identity not in flowing:
+                flowing[identity] = storage
+            elif flowing[identity] is not storage and all(storage is not other for other in flowing.values()):
+                timeline.free(storage)
+
+    def clear(self, keys: Iterable[Hashable]) -> None:
+        """`zero_grad(set_to_none=True)`."""
+        for key in list(keys):
+            gradient = self.gradients.pop(key, None)
+            if gradient is not None:
+                self.timeline.free(gradient)
+
+    def _ancestors(self, loss: int) -> set[int]:
+        found: set[int] = set()
+        waiting = [loss]
+        while waiting:
+            node = self.makers.get(waiting.pop())
+            if node is not None and id(node) not in found:
+                found.add(id(node))
+                waiting += [identity for identity, _ in node.inputs]
+        return found
+
+    def drop(self, alive: set[int], release: Callable[[Storage], None]) -> None:
+        """Graphs that hang on nothing alive die without a backward."""
+        needed: set[int] = set()
+        for identity in alive:
+            needed |= self._ancestors(identity)
+        for node in self.nodes:
+            if id(node) not in needed:
+                node.done = True
+                for storage in node.keeps:
+                    storage.saved -= 1
+                    release(storage)
+        self.nodes = [n for n in self.nodes if not n.done]
+        self.makers = {key: n for key, n in self.makers.items() if not n.done}
+
+
+def total(roles: dict[Role, int], *names: Role) -> int:
+    """The bytes of some roles."""
+    return sum(roles.get(name, 0) for name in names)
