@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from real_values import HEAD, interpret, plain_abstract, same, violations
+from real_values import HEAD, class_name, interpret, plain_abstract, same, violations
 
 from trainlint.analysis.modules import child_at, children, items, partial_children, unknown_parts, walk, why
 from trainlint.analysis.values import Const, Instance, Obj, Unknown, Value
@@ -275,6 +275,10 @@ class Net(nn.Module):
         return [conv(x) for conv in self.convs], [c.kernel_size[0] for c in self.convs]
 y = Net()(x)
 """,
+    "an embedding of given vectors": """
+e = nn.Embedding.from_pretrained(torch.zeros(10, 4), freeze=True)
+y = [e, e(torch.zeros(2, 3, dtype=torch.long)), e.embedding_dim]
+""",
     "choices by name": """
 class Net(nn.Module):
     def __init__(self, act="relu", norm=None):
@@ -361,4 +365,79 @@ def test_a_layer_that_a_class_extends_is_no_child() -> None:
 def test_what_a_layer_refuses_holds_for_the_classes_that_extend_it() -> None:
     code = "class Same(nn.Conv2d):\n    pass\nclass Deep(nn.Sequential):\n    pass\n"
     wrong = interpret(HEAD + code + "y = Deep(Same(3, 4, 1), nn.ReLU())(torch.zeros(1, 5, 8, 8))\n")
+    assert [v.kind for v in violations(wrong)] == ["channels"]
+
+
+def test_a_class_that_is_chosen_by_an_unknown_name() -> None:
+    code = (
+        "class Net(nn.Module):\n    def __init__(self, kind):\n        super().__init__()\n"
+        "        if kind in ('LSTM', 'GRU'):\n            self.rnn = getattr(nn, kind)(4, 8)\n"
+        "        else:\n            self.rnn = nn.RNN(4, 8, nonlinearity={'T': 'tanh', 'R': 'relu'}[kind])\n"
+        "        self.act = {'relu': nn.ReLU, 'gelu': nn.GELU}[kind]()\n"
+        "    def forward(self, x):\n        return self.act(self.rnn(x)[0])\nnet = Net(name())\n"
+    )
+    found = [(name, repr(part).rpartition(".")[2]) for name, part in walk(model(code))]
+    assert found == [
+        ("", "Net()"),
+        ("rnn", "LSTM>"),
+        ("rnn", "GRU>"),
+        ("rnn", "RNN>"),
+        ("act", "ReLU>"),
+        ("act", "GELU>"),
+    ]
+
+
+def test_a_configuration_class_gives_its_defaults_where_nobody_builds_the_model() -> None:
+    code = (
+        "from dataclasses import dataclass\n@dataclass\nclass Config:\n    depth: int = 2\n    width: int = 8\n"
+        "class Net(nn.Module):\n    def __init__(self, config: Config):\n        super().__init__()\n"
+        "        self.layers = nn.Sequential(*[nn.Linear(config.width, config.width) for _ in range(config.depth)])\n"
+    )
+    net = next(cls for cls in interpret(HEAD + code).classes if cls.name == "Net").default_instance
+    assert net is not None
+    assert plain_abstract(net) == {"": "Net", "layers": "Sequential", "layers.0": "Linear", "layers.1": "Linear"}
+
+
+COMPOSITES = {
+    "torchvision.ops.Conv2dNormActivation(3, 8, stride=2)": ["Conv2d", "BatchNorm2d", "ReLU"],
+    "torchvision.ops.misc.Conv2dNormActivation(3, 8, 5, norm_layer=None)": ["Conv2d", "ReLU"],
+    "torchvision.ops.Conv2dNormActivation(3, 8, activation_layer=None)": ["Conv2d", "BatchNorm2d"],
+    "torchvision.ops.MLP(8, [4, 2], norm_layer=nn.LayerNorm)": [
+        "Linear", "LayerNorm", "ReLU", "Dropout", "Linear", "Dropout",
+    ],
+    "torchvision.ops.SqueezeExcitation(8, 2)": ["AdaptiveAvgPool2d", "Conv2d", "Conv2d", "ReLU", "Sigmoid"],
+    "torchvision.ops.StochasticDepth(0.1, 'row')": [],
+    "torchvision.ops.FrozenBatchNorm2d(8)": [],
+    "timm.models.layers.DropPath(0.1)": [],
+    "timm.layers.Mlp(8, 16)": ["Linear", "GELU", "Dropout", "Identity", "Linear", "Dropout"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("code", COMPOSITES)
+def test_modules_of_libraries_that_are_made_of_layers(code: str) -> None:
+    net = model(f"import timm, torchvision\nnet = nn.Sequential({code})\n")
+    assert unknown_parts(net) == {}
+    made = [class_name(part) for name, part in walk(net) if name.startswith("0.")]
+    assert made == COMPOSITES[code]
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("torchvision.ops.Conv2dNormActivation(3, 8, stride=2)(x)", ("2", "8", "4", "4")),
+        ("torchvision.ops.SqueezeExcitation(3, 1)(x)", ("2", "3", "8", "8")),
+        ("torchvision.ops.StochasticDepth(0.1, 'row')(x)", ("2", "3", "8", "8")),
+        ("timm.layers.DropPath(0.1)(x)", ("2", "3", "8", "8")),
+        ("timm.layers.Mlp(8, 16, 5)(x)", ("2", "3", "8", "5")),
+        ("torchvision.ops.MLP(8, [4, 2])(x)", ("2", "3", "8", "2")),
+        ("Block(3, 6)(x)", ("2", "6", "8", "8")),
+    ],
+)
+def test_what_they_give(code: str, expected: tuple[str, ...]) -> None:
+    block = "class Block(torchvision.ops.Conv2dNormActivation):\n    pass\n"
+    assert plain_abstract(model(f"import timm, torchvision\n{X}{block}y = {code}\n", "y")) == ("tensor", expected)
+
+
+def test_what_they_refuse() -> None:
+    wrong = interpret(f"{HEAD}import torchvision\n{X}y = torchvision.ops.SqueezeExcitation(4, 1)(x)\n")
     assert [v.kind for v in violations(wrong)] == ["channels"]

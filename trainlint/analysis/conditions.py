@@ -65,6 +65,8 @@ def refine(run: Run, scope: Scope, test: ir.Expr, holds: bool) -> None:
             narrow(scope, test.id)
     elif isinstance(test, ir.Compare) and len(test.ops) == 1 and isinstance(test.left, ir.Name):
         right = test.comparators[0]
+        if holds and test.ops[0] in ("in", "==") and scope.outer(test.left.id) is None:
+            choose(scope, test.left.id, right)
         if test.ops[0] in ("is", "is not", "==", "!=") and isinstance(right, ir.Const) and right.value is None:
             is_none_here = (test.ops[0] in ("is", "==")) == holds
             if is_none_here:
@@ -72,6 +74,14 @@ def refine(run: Run, scope: Scope, test: ir.Expr, holds: bool) -> None:
                     scope.names[test.left.id] = Const(None)
             else:
                 narrow(scope, test.left.id)
+
+
+def choose(scope: Scope, name: str, right: ir.Expr) -> None:
+    """`name in ("a", "b")` and `name == "a"` say what an unknown name is."""
+    options = right.elts if isinstance(right, ir.Sequence) else (right,)
+    texts = [Const(each.value) for each in options if isinstance(each, ir.Const) and isinstance(each.value, str)]
+    if texts and len(texts) == len(options) and type(scope.lookup(name)) is Unknown:
+        scope.names[name] = one_of(tuple(texts))
 
 
 def narrow(scope: Scope, name: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from trainlint.analysis.attributes import dotted
 from trainlint.analysis.run import Run
 from trainlint.analysis.scope import Scope
-from trainlint.analysis.values import Const, Func, Mapping, Seq, Unknown, Value, one_of
+from trainlint.analysis.values import Class, Const, Func, Mapping, Seq, Unknown, Value, one_of
 from trainlint.syntax import ir
 
 
@@ -71,6 +71,10 @@ def annotated(run: Run, func: Func, param: ir.Param, value: Value) -> Value:
     if param.annotation is None or not isinstance(value, Unknown):
         return value
     name = dotted(param.annotation)
+    if run.assuming and name:
+        config = configuration(run, func, param.annotation)
+        if config is not None:
+            return config
     if isinstance(param.annotation, ir.Const) and isinstance(param.annotation.value, str):
         name = param.annotation.value
     last = name.rpartition(".")[2]
@@ -83,6 +87,16 @@ def annotated(run: Run, func: Func, param: ir.Param, value: Value) -> Value:
     elif last in ("LRScheduler", "_LRScheduler"):
         value.promised = "scheduler"
     return value
+
+
+def configuration(run: Run, func: Func, annotation: ir.Expr) -> Value | None:
+    """The defaults of a configuration class of the workspace that a parameter is annotated with."""
+    from trainlint.analysis.classes import default_instance, has_fields
+    from trainlint.analysis.expressions import evaluate
+
+    with run.silent():
+        cls = evaluate(run, func.scope, annotation)
+    return default_instance(run, cls) if isinstance(cls, Class) and has_fields(cls) else None
 
 
 # decorators of click and typer that give a parameter its value

@@ -78,7 +78,8 @@ def item_of(run: Run, scope: Scope, value: Value, key: Value, expr: ir.Expr) -> 
             return Unknown(f"[{key.value!r}]")
         if isinstance(key, OneOf) and all(isinstance(k, Const) and k.value in value.items for k in key.values):
             return one_of(tuple(value.items[k.value] for k in key.values if isinstance(k, Const)))
-        return Unknown()
+        # one of them, or the program stops
+        return one_of(tuple(value.items.values())) if value.items and not value.open else Unknown()
     if isinstance(value, Unknown):
         if isinstance(key, Const) and isinstance(key.value, (str, int)):
             return keyed(value, key.value)

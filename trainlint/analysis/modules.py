@@ -39,6 +39,13 @@ MODULE_BASES = (
 )
 CONTAINERS = ("torch.nn.Sequential", "torch.nn.ModuleList", "torch.nn.ModuleDict")
 # the kinds of external objects that are modules
+# modules of libraries that are a Sequential of layers
+SEQUENCES = (
+    "torchvision.ops.ConvNormActivation", "torchvision.ops.Conv2dNormActivation",
+    "torchvision.ops.Conv3dNormActivation", "torchvision.ops.MLP", "timm.layers.Mlp",
+)  # fmt: skip
+# modules of libraries whose models are else not looked into
+_LAYERS = (*SEQUENCES, "timm.layers.DropPath", "timm.layers.LayerNorm2d")
 MODULE_KINDS = frozenset({"module", "loss"})
 # models whose inside is not known: they are built from data that is not here
 _OPAQUE = ("torchvision.models.", "timm.", "transformers.", "segmentation_models_pytorch.", "torch_geometric.")
@@ -101,11 +108,15 @@ def library_layer(cls: Class) -> str | None:
 def container(value: Value | None) -> str | None:
     """The container class (`torch.nn.Sequential`) that a value is or extends, None where it is none."""
     if isinstance(value, Obj):
+        if value.name in SEQUENCES:
+            return "torch.nn.Sequential"
         return value.name if value.name in CONTAINERS else None
     if isinstance(value, Instance):
         for base in value.cls.external_bases():
             if isinstance(base, Ext) and base.name in CONTAINERS:
                 return base.name
+            if isinstance(base, Ext) and base.name in SEQUENCES:
+                return "torch.nn.Sequential"
     return None
 
 
@@ -132,7 +143,7 @@ def why(value: Value) -> str:
     if isinstance(value, Obj):
         if value.kind not in MODULE_KINDS:
             return f"`{value.name}` is no module"
-        if value.name.startswith(_OPAQUE):
+        if value.name.startswith(_OPAQUE) and value.name not in _LAYERS:
             return f"what `{value.name.rpartition('.')[2]}` is made of is not known"
     elif not isinstance(value, Instance):
         return "it is not a module" if not isinstance(value, Unknown) else f"`{value.name}` is not known"
@@ -149,7 +160,7 @@ def why(value: Value) -> str:
         if not name.isidentifier() and not container(value) and name.startswith(("[", "<")):
             continue
         if isinstance(child, Unknown) and isinstance(value, Instance) and _used_as_module(value.cls, name):
-            return f"`self.{name}` is not known"
+            return f"`self.{name}` is given by the caller" if child.param else f"`self.{name}` is not known"
         if isinstance(child, OneOf) and any(map(_is_child, child.values)):
             bad = next((v for v in child.values if not _is_child(v) and not isinstance(v, Const)), None)
             if bad is not None:
@@ -157,7 +168,7 @@ def why(value: Value) -> str:
     return ""
 
 
-_PLAIN_BASES = ("torch.nn.", "abc.", "builtins.", "typing.", "lightning.", "collections.", "enum.")
+_PLAIN_BASES = ("torch.nn.", "torchvision.ops.", "abc.", "builtins.", "typing.", "lightning.", "collections.", "enum.")
 
 
 def _is_child(value: Value) -> bool:
@@ -197,7 +208,8 @@ def unknown_parts(value: Value) -> dict[str, str]:
 def fill_container(holder: Instance | Obj, args: list[Value], kwargs: dict[str, Value]) -> None:
     """Give a new container the children that its constructor was called with."""
     kind = container(holder)
-    if kind is None:
+    own = holder.name if isinstance(holder, Obj) else library_layer(holder.cls)
+    if kind is None or own in SEQUENCES:
         return
     if "*" in kwargs or "**" in kwargs:
         holder.attrs[REST] = Unknown("an argument list that is not known")

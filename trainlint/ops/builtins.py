@@ -28,6 +28,7 @@ from trainlint.analysis.values import (
     assumed_truth,
     element,
     number,
+    one_of,
     truth,
 )
 
@@ -159,7 +160,11 @@ def has_attribute(call: OpCall) -> Value | None:
 
 @op("builtins.getattr")
 def getattr_(call: OpCall) -> Value | None:
-    name = call.const(1, "name")
+    name, given = call.const(1, "name"), call.arg(1, "name")
+    if isinstance(given, OneOf) and len(call.args) == 2:
+        known = [v.value for v in given.values if isinstance(v, Const) and isinstance(v.value, str)]
+        if len(known) == len(given.values):
+            return one_of(tuple(get_attribute(call.run, call.scope, call.args[0], k, call.node) for k in known))
     if not call.args or not isinstance(name, str):
         return Unknown()
     holder = call.args[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from trainlint.analysis import dims
+from trainlint.analysis.calls import call as invoke
 from trainlint.analysis.registry import OpCall, called, op
 from trainlint.analysis.values import Array, Const, Unknown, Value, is_none
 from trainlint.ops.arguments import flag, given, last, shape_of, size
@@ -105,6 +106,16 @@ def construct_embedding(call: OpCall) -> Value | None:
         holds = dims.at_least(rows, Const(padding.value + 1 if padding.value >= 0 else -padding.value))
         call.require(holds, "argument", what="padding_idx", got=padding, wanted=rows)
     return None
+
+
+@op("torch.nn.Embedding.from_pretrained", "torch.nn.EmbeddingBag.from_pretrained")
+def from_table(call: OpCall) -> Value | None:
+    """A table with the rows and columns of the tensor that it is made of."""
+    table = call.arg(0, "embeddings")
+    shape = shape_of(table) if isinstance(table, Array) else None
+    rows, columns = shape if shape is not None and len(shape) == 2 else (Unknown(), Unknown())
+    maker = call.run.program.external(call.name.removesuffix(".from_pretrained"))
+    return invoke(call.run, call.scope, maker, [rows, columns], {}, call.node)
 
 
 @called("torch.nn.Embedding")
