@@ -90,10 +90,8 @@ def main() -> None:
                 if not options.quiet:
                     print(f"{file}:{cls.node.first_line}: {cls.name}{'.' + name if name else ''}: {why}")
     share = 100 * complete / total if total else 0.0
-    print(
-        f"{complete} of {total} classes complete ({share:.1f} %), {given} more but for modules that are passed in; parsing {parsing:.1f} s, ",
-        end="",
-    )
+    print(f"{complete} of {total} classes complete ({share:.1f} %), ", end="")
+    print(f"{given} more but for modules that are passed in; parsing {parsing:.1f} s, ", end="")
     print(f"interpreting {interpreting:.1f} s, slowest file {slowest:.2f} s; caps {dict(caps)}")
     for why, count in reasons.most_common(25):
         print(f"{count:5} {why}", file=sys.stderr)
