@@ -130,7 +130,7 @@ def timm_adafactor(options: Options, weight: Weight) -> list[int]:
         second = factors(weight, last - 1, last, itemsize)
     else:
         second = [whole]
-    first = [whole] if options.value("beta1") is not None else []
+    first = [whole] if options.value("betas") is not None else []
     return [*first, *second, itemsize]
 
 
@@ -269,13 +269,13 @@ OTHERS: dict[str, dict[str, State]] = {
         "AdamP": copies(2),
         "Adan": copies(4),
         "Lamb": copies(2),
-        "Lars": copies(0, default=0.9, when="momentum"),
+        "Lars": copies(0, when="momentum"),
         "Lion": copies(1),
         "MADGRAD": copies(2, default=0.9, when="momentum"),
         "Mars": copies(3),
         "NvNovoGrad": novograd,
         "RMSpropTF": lambda options, weight: (
-            [weight.size] * (1 + (options.number("momentum", 0.9) > 0) + options.on("centered"))
+            [weight.size] * (1 + (options.number("momentum", 0) > 0) + options.on("centered"))
         ),
         "SGDP": copies(1),
     },
