@@ -232,7 +232,7 @@ def test_layers_that_hold_nothing(cls: str) -> None:
         ("import other\ny = nn.Linear(2, other.n)", "the size of `weight` is not known"),
         ("import other\ny = nn.Linear(2, 3, bias=other.b)", "`bias` is not known"),
         ("import other\ny = nn.LSTM(2, 3, other.n)", "the number of its layers is not known"),
-        ("import torchvision\ny = torchvision.ops.FeaturePyramidNetwork([8], 4)", "what `FeaturePyramidNetwork` holds is not known"),
+        ("import torchvision\ny = torchvision.ops.FPN([8], 4)", "what `FPN` holds is not known"),
     ],
 )  # fmt: skip
 def test_what_is_not_known(code: str, why: str) -> None:
