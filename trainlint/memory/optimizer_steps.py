@@ -243,9 +243,12 @@ def rprop(options: Options, weights: Sequence[Weight], local: Locals) -> None:
     for group in groups(weights):
         sizes = [weight.size for weight in group]
         local.assign("signs", sizes)
+        local.delete("sign")
         for weight in group:
             local.make([weight.elements, weight.size])
         local.delete("signs")
+        # the variable of the loops over the signs still holds the last of them
+        local.assign("sign", sizes[-1:])
         local.assign("grad_signs", sizes)
 
 
