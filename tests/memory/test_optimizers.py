@@ -242,6 +242,7 @@ def test_what_is_kept_in_float32() -> None:
     half = Weight((3, 5), 2)
     assert state("apex.optimizers.FusedAdam", {}, half) == [60, 60]
     assert state("transformers.Adafactor", {}, half) == [12, 20, 4]
+    assert state("torch_optimizer.Adafactor", {}, half) == [6, 10, 2]
     assert state("torch_optimizer.RAdam", {}, half) == [60, 60]
     assert state("lion_pytorch.Lion", {}, half) == [30]
 

@@ -106,15 +106,23 @@ def lbfgs(options: Options, weight: Weight) -> list[int]:
 # ---- Adafactor elsewhere
 
 
-def transformers_adafactor(options: Options, weight: Weight) -> list[int]:
-    """transformers/optimization.py and torch_optimizer/adafactor.py: float32 for half precision, RMS is a scalar."""
-    itemsize = max(FLOAT32, weight.itemsize)
+def last_axes_adafactor(options: Options, weight: Weight, itemsize: int) -> list[int]:
+    """Factors over the last two axes, a whole second moment for vectors, a first moment with `beta1`, and RMS."""
     whole = weight.elements * itemsize
-    factored = len(weight.shape) >= 2
     last = len(weight.shape) - 1
-    second = factors(weight, last - 1, last, itemsize) if factored else [whole]
+    second = factors(weight, last - 1, last, itemsize) if len(weight.shape) >= 2 else [whole]
     first = [whole] if options.value("beta1") is not None else []
     return [*first, *second, itemsize]
+
+
+def transformers_adafactor(options: Options, weight: Weight) -> list[int]:
+    """transformers/optimization.py: gradients of half precision are converted to float32, and the state with them."""
+    return last_axes_adafactor(options, weight, max(FLOAT32, weight.itemsize))
+
+
+def torch_optimizer_adafactor(options: Options, weight: Weight) -> list[int]:
+    """torch_optimizer/adafactor.py: everything in the dtype of the gradient."""
+    return last_axes_adafactor(options, weight, weight.itemsize)
 
 
 def timm_adafactor(options: Options, weight: Weight) -> list[int]:
@@ -285,7 +293,7 @@ OTHERS: dict[str, dict[str, State]] = {
         "AdaBelief": copies(2, when="amsgrad"),
         "AdaBound": copies(2, when="amsbound"),
         "AdaMod": copies(3),
-        "Adafactor": transformers_adafactor,
+        "Adafactor": torch_optimizer_adafactor,
         "AdamP": copies(2),
         "AggMo": aggmo,
         "Apollo": copies(3),
