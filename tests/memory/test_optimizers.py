@@ -273,6 +273,7 @@ def test_temporaries_of_other_libraries() -> None:
         ("bitsandbytes.optim.Adam", {"optim_bits": 4}),
         ("bitsandbytes.optim.Shampoo8bit", {}),
         ("torch.optim.Muon", {}),
+        ("torch_optimizer.SWATS", {}),
         ("lion_pytorch.AdamW", {}),
     ],
 )

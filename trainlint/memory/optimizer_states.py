@@ -225,11 +225,6 @@ def novograd(options: Options, weight: Weight) -> list[int]:
     return [weight.size] + [SCALAR] * (2 if options.on("amsgrad") else 1)
 
 
-def swats(options: Options, weight: Weight) -> list[int]:
-    """torch_optimizer/swats.py while it is in its Adam phase."""
-    return [weight.size] * (3 if options.on("amsgrad") else 2) + [weight.itemsize]
-
-
 def apex_adam(options: Options, weight: Weight) -> list[int]:
     """apex/optimizers/fused_adam.py: both moments in float32, whatever the weight is."""
     if options.on("capturable") or options.on("master_weights") or options.on("use_master"):
@@ -287,7 +282,7 @@ OTHERS: dict[str, dict[str, State]] = {
         ),
         "SGDP": copies(1),
     },
-    # torch_optimizer/*.py (0.3)
+    # torch_optimizer/*.py (0.3); SWATS is left out: the data decides when it starts to keep a momentum
     "torch_optimizer": {
         "AccSGD": copies(1),
         "AdaBelief": copies(2, when="amsgrad"),
@@ -308,7 +303,6 @@ OTHERS: dict[str, dict[str, State]] = {
         "RAdam": float32_copies(2),
         "SGDP": copies(1),
         "SGDW": copies(0, when="momentum"),
-        "SWATS": swats,
         "Yogi": copies(2),
     },
 }
