@@ -27,8 +27,9 @@ class Storage:
     line: Hashable
     # how many operations keep it for their backward
     saved: int = 0
-    # a result that no name holds yet
+    # a result that no name holds yet, and whether one did when it was last looked
     flying: bool = False
+    named: bool = False
     # parameters, buffers, states: they die only when told so
     pinned: bool = False
     dead: bool = False

@@ -1,0 +1,231 @@
+"""The memory of a training step of a program: which loop, which models, which numbers.
+
+`estimate(program, …)` wants a program that was interpreted with a tape (`Program.tape`) and a watch on nothing else. It
+never invents a number: what is not known stands in `Estimate.unknown` with its line, and the sums are then lower bounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+
+from trainlint.analysis import dims
+from trainlint.analysis.facts import Optimizer, TrainLoop
+from trainlint.analysis.modules import is_module
+from trainlint.analysis.parameters import SIZES, Held, holdings
+from trainlint.analysis.program import Program
+from trainlint.analysis.tape import Mark, Returned, Site
+from trainlint.analysis.values import Array, Const, Instance, Obj, OneOf, Sym, Unknown, Value, known
+from trainlint.memory.playback import Effect, Model, Playback, Weight
+from trainlint.memory.timeline import Peak, Role, total
+
+# where a tensor that only moves a batch comes from
+MOVES = frozenset({"Tensor.to", "Tensor.cuda"})
+States = Callable[[str, dict[str, object], tuple[int, ...], int], Sequence[int] | None]
+
+
+@dataclass(slots=True)
+class Tables:
+    """What the estimate is computed with: the effect of an operation, the state of an optimizer for a weight."""
+
+    effect: Callable[[Site, Sizes], Effect | None]
+    state: States
+
+
+@dataclass(slots=True)
+class Estimate:
+    """Bytes of one steady step. `unknown` names what could not be known, with its line (0: of no line)."""
+
+    path: str
+    line: int
+    batch_size: int | None
+    parameters: int = 0
+    terms: dict[str, int] = field(default_factory=dict)
+    peak: Peak = field(default_factory=Peak)
+    reserved: int = 0
+    unknown: list[tuple[int, str]] = field(default_factory=list)
+
+    @property
+    def complete(self) -> bool:
+        return not self.unknown
+
+
+class Sizes:
+    """Numbers for symbolic sizes: the batch that a loader was given, or the one asked for."""
+
+    def __init__(self, batch: int | None = None) -> None:
+        self.batch = batch
+
+    def number(self, size: Value) -> int | None:
+        """The integer that a size usually is."""
+        if self.batch is not None and isinstance(size, Sym):
+            size = self._asked(size)
+        return dims.usual(size)
+
+    def _asked(self, size: Sym) -> Value:
+        result: Value = Const(0)
+        for atoms, factor in size.poly:
+            term: Value = Const(factor)
+            for atom in atoms:
+                named = atom.name == "B" and self.batch is not None
+                term = dims.mul(term, Const(self.batch) if named else atom.value or Unknown(atom.name))
+            result = dims.add(result, term)
+        return result
+
+    def shape(self, array: Array) -> tuple[int, ...] | None:
+        """The sizes of all axes, None where one is not known."""
+        if array.shape is None:
+            return None
+        numbers = [self.number(size) for size in array.shape]
+        return tuple(n for n in numbers if n is not None) if None not in numbers else None
+
+    def bytes_of(self, array: Array) -> int | None:
+        """The bytes of a tensor; one of unknown dtype is taken as float32, PyTorch's default."""
+        shape = self.shape(array)
+        if shape is None:
+            return None
+        count = SIZES[array.dtype or "float32"]
+        for size in shape:
+            count *= size
+        return count
+
+
+def loops_of(program: Program) -> list[TrainLoop]:
+    """The training loops of a program, those of the file itself."""
+    return [fact for fact in program.facts if isinstance(fact, TrainLoop) and fact.file is program.file]
+
+
+def estimate(program: Program, loop: TrainLoop, tables: Tables, batch: int | None = None) -> Estimate:
+    """The memory of a steady step of one training loop."""
+    assert program.tape is not None
+    sizes = Sizes(batch)
+    entries = [entry for entry in program.tape.entries if any(inner is loop.loop for inner in entry.loops)]
+    result = Estimate(loop.file.path, loop.place.line, batch_of(entries, sizes))
+    book = Book(program, entries, sizes, tables, result)
+    playback = Playback(book.model(), book.weights)
+    outcome = playback.run(entries)
+    result.unknown += sorted({(line_number(line), text) for line, text in outcome.unknown.items()})
+    result.peak, result.reserved = outcome.timeline.peak, outcome.timeline.allocator.peak_reserved
+    forward = outcome.forward
+    result.terms = {
+        "parameters": sum(w.size for w in book.weights if not w.buffer),
+        "buffers": sum(w.size for w in book.weights if w.buffer),
+        "gradients": sum(w.size for w in book.weights if w.key in playback.graph.gradients or w.key in book.cleared),
+        "optimizer": total(outcome.timeline.by_role(), "optimizer"),
+        "batch": outcome.batch,
+        "activations": total(forward, "activations", "temporary"),
+        "workspace": 0,
+    }
+    if program.tape.full:
+        result.unknown.append((0, "the program has too many operations to record"))
+    return result
+
+
+def line_number(line: Hashable) -> int:
+    return line[1] if isinstance(line, tuple) and len(line) == 2 and isinstance(line[1], int) else 0
+
+
+def batch_of(entries: Sequence[Site | Mark | Returned], sizes: Sizes) -> int | None:
+    """The batch size of the step: the first axis of what is moved to the device first."""
+    for entry in entries:
+        if isinstance(entry, Site) and entry.op in MOVES and entry.results:
+            shape = sizes.shape(entry.results[0])
+            if shape:
+                return shape[0]
+    return sizes.batch
+
+
+class Book:
+    """The models and optimizers of a loop, and what the playback asks about them."""
+
+    def __init__(
+        self, program: Program, entries: Sequence[Site | Mark | Returned], sizes: Sizes, tables: Tables, into: Estimate
+    ) -> None:
+        self.sizes, self.tables, self.into = sizes, tables, into
+        self.weights: list[Weight] = []
+        self.by_owner: dict[int, list[Weight]] = {}
+        self.shapes: dict[Hashable, tuple[int, ...]] = {}
+        self.cleared: set[Hashable] = set()
+        self.optimizers = {id(f.value): f for f in program.facts if isinstance(f, Optimizer)}
+        seen: set[int] = set()
+        for module in modules_of(program, entries):
+            self._enter(module, seen)
+
+    def _enter(self, module: Value, seen: set[int]) -> None:
+        if id(module) in seen:
+            return
+        seen.add(id(module))
+        found = holdings(module)
+        for name, reason in found.unknown.items():
+            self.into.unknown.append((0, f"`{name or 'the model'}`: {reason}"))
+        for held in found.tensors:
+            self._weight(held)
+
+    def _weight(self, held: Held) -> None:
+        key = (id(held.owner), held.name.rpartition(".")[2])
+        numbers = (
+            [self.sizes.number(n) for n in held.shape] if held.shape is not None else [self.sizes.number(held.count)]
+        )
+        if key in self.shapes:
+            return
+        if None in numbers:
+            self.into.unknown.append((0, f"the size of the parameter `{held.name}` is not known"))
+            return
+        shape = tuple(n for n in numbers if n is not None)
+        size = SIZES[held.dtype or "float32"]
+        for n in shape:
+            size *= n
+        weight = Weight(key, size, held.trainable is True, held.buffer)
+        self.shapes[key] = shape
+        self.weights.append(weight)
+        self.by_owner.setdefault(id(held.owner), []).append(weight)
+        if not held.buffer:
+            self.into.parameters += size // SIZES[held.dtype or "float32"]
+
+    def model(self) -> Model:
+        return Model(
+            size=self.sizes.bytes_of,
+            effect=lambda site: self.tables.effect(site, self.sizes),
+            weights_of=lambda layer: self.by_owner.get(id(layer), []),
+            states=self.states,
+            step_temporaries=lambda optimizer, weights: (),
+            optimized=self.optimized,
+            line=lambda site: (
+                site.file.path,
+                site.node.line if not hasattr(site.node, "stmt") else site.node.stmt.line,
+            ),
+            moves=lambda site: site.op in MOVES and not any(a.grad for a in site.operands),
+        )
+
+    def optimized(self, optimizer: Value) -> list[Weight]:
+        """The parameters that an optimizer holds: those of the module whose `parameters()` it was given."""
+        fact = self.optimizers.get(id(optimizer))
+        given = fact.params if fact is not None else None
+        if isinstance(given, Obj) and given.kind == "parameters" and given.args:
+            owners = {id(held.owner) for held in holdings(given.args[0]).tensors}
+            found = [w for owner in owners for w in self.by_owner.get(owner, []) if not w.buffer]
+        else:
+            found = [w for w in self.weights if not w.buffer]
+        self.cleared |= {w.key for w in found if w.trained}
+        return found
+
+    def states(self, optimizer: Value, weight: Weight) -> Sequence[int]:
+        name = optimizer.name if isinstance(optimizer, Obj) else ""
+        options = {k: known(v) for k, v in optimizer.kwargs.items()} if isinstance(optimizer, Obj) else {}
+        found = self.tables.state(name, options, self.shapes[weight.key], 4)
+        if found is None:
+            self.into.unknown.append((0, f"the state of `{name.rpartition('.')[2] or 'the optimizer'}` is not known"))
+        return found or ()
+
+
+def modules_of(program: Program, entries: Sequence[Site | Mark | Returned]) -> list[Value]:
+    """The models of a loop: those whose forward runs in it, whole."""
+    found: list[Value] = []
+    loops = {id(loop) for entry in entries for loop in entry.loops}
+    for trace in program.traces:
+        for event in trace.events:
+            if event.kind == "forward" and any(id(loop) in loops for loop in event.loops) and not event.via:
+                subject = event.subject
+                options = subject.values if isinstance(subject, OneOf) else (subject,)
+                found += [v for v in options if isinstance(v, (Instance, Obj)) and is_module(v)]
+    return found
