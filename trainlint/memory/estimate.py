@@ -1,7 +1,7 @@
 """The memory of a training step of a program: which loop, which models, which numbers.
 
-`estimate(program, …)` wants a program that was interpreted with a tape (`Program.tape`) and a watch on nothing else. It
-never invents a number: what is not known stands in `Estimate.unknown` with its line, and the sums are then lower bounds.
+`estimate` wants a program that was interpreted with a tape (`Program.tape`). It never invents a number: what is not
+known stands in `Estimate.unknown` with its line, and the sums are then lower bounds.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 
 from trainlint.analysis import dims
 from trainlint.analysis.facts import Optimizer, TrainLoop
-from trainlint.analysis.modules import is_module
+from trainlint.analysis.modules import is_module, walk
 from trainlint.analysis.parameters import SIZES, Held, holdings
 from trainlint.analysis.program import Program
 from trainlint.analysis.tape import Mark, Returned, Site
-from trainlint.analysis.values import Array, Const, Instance, Obj, OneOf, Sym, Unknown, Value, known
+from trainlint.analysis.values import Array, Const, Instance, Obj, Sym, Unknown, Value, alternatives, known
 from trainlint.memory.playback import Effect, Model, Playback, Weight
-from trainlint.memory.timeline import Peak, Role, total
+from trainlint.memory.timeline import Peak, total
 
 # where a tensor that only moves a batch comes from
 MOVES = frozenset({"Tensor.to", "Tensor.cuda"})
@@ -219,13 +219,14 @@ class Book:
 
 
 def modules_of(program: Program, entries: Sequence[Site | Mark | Returned]) -> list[Value]:
-    """The models of a loop: those whose forward runs in it, whole."""
-    found: list[Value] = []
+    """The models of a loop, whole: those whose forward runs in it and that are no part of another one."""
     loops = {id(loop) for entry in entries for loop in entry.loops}
+    found: dict[int, Value] = {}
     for trace in program.traces:
         for event in trace.events:
-            if event.kind == "forward" and any(id(loop) in loops for loop in event.loops) and not event.via:
-                subject = event.subject
-                options = subject.values if isinstance(subject, OneOf) else (subject,)
-                found += [v for v in options if isinstance(v, (Instance, Obj)) and is_module(v)]
-    return found
+            if event.kind == "forward" and any(id(loop) in loops for loop in event.loops):
+                for value in alternatives(event.subject):
+                    if isinstance(value, (Instance, Obj)) and is_module(value):
+                        found[id(value)] = value
+    inside = {id(part) for value in found.values() for _, part in walk(value) if part is not value}
+    return [value for key, value in found.items() if key not in inside]
