@@ -59,6 +59,10 @@ def _run(options: argparse.Namespace) -> int:
         from trainlint.cli.model import show_facts
 
         return show_facts(options)
+    if command == "memory":
+        from trainlint.cli.memory import show_memory
+
+        return show_memory(options)
     if command == "config":
         from trainlint.cli.config import show_config
 

@@ -31,6 +31,7 @@ def make_parser() -> Parser:
     _check(commands.add_parser("check", help="check files, folders and notebooks"))
     _rule(commands.add_parser("rule", help="explain a rule, or list the rules"))
     _model(commands.add_parser("model", help="show the facts known at a line"))
+    _memory_command(commands.add_parser("memory", help="estimate the GPU memory of a training step"))
     server = commands.add_parser("server", help="run the language server on stdin and stdout")
     server.add_argument("--stdio", action="store_true", help="the default, and the only way; accepted for editors")
     server.add_argument("-v", "--verbose", action="store_true", help="log more to stderr")
@@ -39,6 +40,17 @@ def make_parser() -> Parser:
     config.add_argument("--config", metavar="PATH", help="use this configuration file")
     commands.add_parser("clean", help="remove the cache of findings")
     return parser
+
+
+def _memory_command(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", help="a script or notebook with a training loop")
+    parser.add_argument("--batch-size", metavar="N", type=_positive, help="estimate for this batch size")
+    parser.add_argument(
+        "--entry", metavar="NAME", help="the function, or the line of the loop, where there are several"
+    )
+    parser.add_argument(
+        "--output-format", choices=("text", "json"), default="text", metavar="FORMAT", help="text or json"
+    )
 
 
 def _words(text: str) -> list[str]:

@@ -6,7 +6,8 @@ known stands in `Estimate.unknown` with its line, and the sums are then lower bo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+import math
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 
 from trainlint.analysis import dims
@@ -16,20 +17,13 @@ from trainlint.analysis.parameters import SIZES, Held, holdings
 from trainlint.analysis.program import Program
 from trainlint.analysis.tape import Mark, Returned, Site
 from trainlint.analysis.values import Array, Const, Instance, Obj, Sym, Unknown, Value, alternatives, known
+from trainlint.memory import optimizers
 from trainlint.memory.playback import Effect, Model, Playback, Weight
 from trainlint.memory.timeline import Peak, total
+from trainlint.memory.wiring import effect_of
 
 # where a tensor that only moves a batch comes from
 MOVES = frozenset({"Tensor.to", "Tensor.cuda"})
-States = Callable[[str, dict[str, object], tuple[int, ...], int], Sequence[int] | None]
-
-
-@dataclass(slots=True)
-class Tables:
-    """What the estimate is computed with: the effect of an operation, the state of an optimizer for a weight."""
-
-    effect: Callable[[Site, Sizes], Effect | None]
-    state: States
 
 
 @dataclass(slots=True)
@@ -43,6 +37,12 @@ class Estimate:
     terms: dict[str, int] = field(default_factory=dict)
     peak: Peak = field(default_factory=Peak)
     reserved: int = 0
+    function: str = ""
+    # bytes of activations that one more sample adds
+    per_sample: int = 0
+    # what lines keep for backward; the lines where layers with parameters are built
+    saved: dict[Hashable, int] = field(default_factory=dict)
+    parameter_lines: dict[tuple[str, int], int] = field(default_factory=dict)
     unknown: list[tuple[int, str]] = field(default_factory=list)
 
     @property
@@ -95,18 +95,19 @@ def loops_of(program: Program) -> list[TrainLoop]:
     return [fact for fact in program.facts if isinstance(fact, TrainLoop) and fact.file is program.file]
 
 
-def estimate(program: Program, loop: TrainLoop, tables: Tables, batch: int | None = None) -> Estimate:
+def estimate(program: Program, loop: TrainLoop, batch: int | None = None) -> Estimate:
     """The memory of a steady step of one training loop."""
     assert program.tape is not None
     sizes = Sizes(batch)
     entries = [entry for entry in program.tape.entries if any(inner is loop.loop for inner in entry.loops)]
-    result = Estimate(loop.file.path, loop.place.line, batch_of(entries, sizes))
-    book = Book(program, entries, sizes, tables, result)
+    result = Estimate(loop.file.path, loop.place.line, batch_of(entries, sizes), function=loop.loop.function)
+    book = Book(program, entries, sizes, result)
     playback = Playback(book.model(), book.weights)
     outcome = playback.run(entries)
     result.unknown += sorted({(line_number(line), text) for line, text in outcome.unknown.items()})
     result.peak, result.reserved = outcome.timeline.peak, outcome.timeline.allocator.peak_reserved
     forward = outcome.forward
+    result.saved = outcome.saved
     result.terms = {
         "parameters": sum(w.size for w in book.weights if not w.buffer),
         "buffers": sum(w.size for w in book.weights if w.buffer),
@@ -119,6 +120,18 @@ def estimate(program: Program, loop: TrainLoop, tables: Tables, batch: int | Non
     if program.tape.full:
         result.unknown.append((0, "the program has too many operations to record"))
     return result
+
+
+def estimates(program: Program, batch: int | None = None) -> list[Estimate]:
+    """Every training loop of a program, with what one more sample adds."""
+    found = []
+    for loop in loops_of(program):
+        one = estimate(program, loop, batch)
+        if one.batch_size:
+            more = estimate(program, loop, 2 * one.batch_size)
+            one.per_sample = (more.terms["activations"] - one.terms["activations"]) // one.batch_size
+        found.append(one)
+    return found
 
 
 def line_number(line: Hashable) -> int:
@@ -139,9 +152,9 @@ class Book:
     """The models and optimizers of a loop, and what the playback asks about them."""
 
     def __init__(
-        self, program: Program, entries: Sequence[Site | Mark | Returned], sizes: Sizes, tables: Tables, into: Estimate
+        self, program: Program, entries: Sequence[Site | Mark | Returned], sizes: Sizes, into: Estimate
     ) -> None:
-        self.sizes, self.tables, self.into = sizes, tables, into
+        self.sizes, self.into = sizes, into
         self.weights: list[Weight] = []
         self.by_owner: dict[int, list[Weight]] = {}
         self.shapes: dict[Hashable, tuple[int, ...]] = {}
@@ -185,10 +198,10 @@ class Book:
     def model(self) -> Model:
         return Model(
             size=self.sizes.bytes_of,
-            effect=lambda site: self.tables.effect(site, self.sizes),
+            effect=self.effect,
             weights_of=lambda layer: self.by_owner.get(id(layer), []),
             states=self.states,
-            step_temporaries=lambda optimizer, weights: (),
+            step_temporaries=self.step_temporaries,
             optimized=self.optimized,
             line=lambda site: (
                 site.file.path,
@@ -209,13 +222,38 @@ class Book:
         self.cleared |= {w.key for w in found if w.trained}
         return found
 
+    def effect(self, site: Site) -> Effect | None:
+        weights = self.by_owner.get(id(site.layer), []) if site.layer is not None else []
+        return effect_of(site, self.sizes, [(weight, self.shapes[weight.key]) for weight in weights])
+
     def states(self, optimizer: Value, weight: Weight) -> Sequence[int]:
-        name = optimizer.name if isinstance(optimizer, Obj) else ""
-        options = {k: known(v) for k, v in optimizer.kwargs.items()} if isinstance(optimizer, Obj) else {}
-        found = self.tables.state(name, options, self.shapes[weight.key], 4)
+        """The state of an optimizer for one weight; for the first one also what all weights share."""
+        name, options = self._asked(optimizer)
+        found = optimizers.state(name, options, self._numbers(weight))
         if found is None:
-            self.into.unknown.append((0, f"the state of `{name.rpartition('.')[2] or 'the optimizer'}` is not known"))
+            self._say(f"the state of `{name.rpartition('.')[2] or 'the optimizer'}` is not known")
         return found or ()
+
+    def step_temporaries(self, optimizer: Value, weights: Sequence[Weight]) -> Sequence[int]:
+        name, options = self._asked(optimizer)
+        found = optimizers.temporaries(name, options, [self._numbers(weight) for weight in weights])
+        if found is None:
+            self._say(f"what `{name.rpartition('.')[2] or 'the optimizer'}` needs while it steps is not known")
+        return found or ()
+
+    def _asked(self, optimizer: Value) -> tuple[str, dict[str, object]]:
+        if not isinstance(optimizer, Obj):
+            return "", {}
+        return optimizer.name, {name: known(value) for name, value in optimizer.kwargs.items()}
+
+    def _numbers(self, weight: Weight) -> optimizers.Weight:
+        shape = self.shapes[weight.key]
+        count = math.prod(shape)
+        return optimizers.Weight(shape, weight.size // count if count else 4)
+
+    def _say(self, text: str) -> None:
+        if (0, text) not in self.into.unknown:
+            self.into.unknown.append((0, text))
 
 
 def modules_of(program: Program, entries: Sequence[Site | Mark | Returned]) -> list[Value]:

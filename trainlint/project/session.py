@@ -15,6 +15,7 @@ from trainlint.project.source import UnreadableSource, decode
 
 if TYPE_CHECKING:
     from trainlint.analysis.describe import Told
+    from trainlint.memory.estimate import Estimate
     from trainlint.project.bases import Bases
     from trainlint.project.cache import Cache
     from trainlint.project.notebooks import Cell, Joined
@@ -162,6 +163,11 @@ class Session:
         """What there is to say about each expression of a line, with tables of at most so many rows."""
         document, _ = self._at_hand(path)
         return [] if document is None else self._ready_analyser().told_at(path, document, line, rows)
+
+    def memory(self, path: str, batch: int | None = None) -> list[Estimate]:
+        """The memory of a step of each training loop of a file."""
+        document, _ = self._at_hand(path)
+        return [] if document is None else self._ready_analyser().memory(path, document, batch)
 
     # changes of the outside
 

@@ -13,6 +13,7 @@ from trainlint.analysis.incremental import Shape, update
 from trainlint.analysis.loops import derive
 from trainlint.analysis.program import Program
 from trainlint.analysis.references import stated_references
+from trainlint.analysis.tape import Tape
 from trainlint.analysis.values import Place
 from trainlint.analysis.workspace import Workspace
 from trainlint.rules.finding import LEVELS, Finding, Level, Related
@@ -24,6 +25,7 @@ from trainlint.text.place import Span
 
 if TYPE_CHECKING:
     from trainlint.analysis.describe import Told
+    from trainlint.memory.estimate import Estimate
 
 assert trainlint.ops
 log = logging.getLogger("trainlint")
@@ -130,6 +132,16 @@ class Analyser:
 
         found = describe(self.watched(path, document), line, column)
         return Hover(*found) if found is not None else None
+
+    def memory(self, path: str, document: Document, batch: int | None = None) -> list[Estimate]:
+        """The memory of a step of each training loop of a file."""
+        from trainlint.memory.estimate import estimates
+
+        program = Program(path, document, self.workspace)
+        program.tape = Tape()
+        program.interpret()
+        derive(program)
+        return estimates(program, batch)
 
     def facts_at(self, path: str, document: Document, line: int) -> list[str]:
         """The facts and values of a 1-based line, for people who write rules."""

@@ -1,0 +1,51 @@
+"""`trainlint memory FILE`: what one training step will take of the GPU's memory, without running anything."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from trainlint.cli.style import harmless
+from trainlint.project.errors import UsageError
+from trainlint.project.files import root_of
+from trainlint.project.session import Session
+
+if TYPE_CHECKING:
+    import argparse
+
+    from trainlint.memory.estimate import Estimate
+
+
+def show_memory(options: argparse.Namespace) -> int:
+    """Print the estimate of a training loop. Raises UsageError for a file that is none or has no training loop."""
+    from trainlint.memory.report import as_object, as_text
+
+    path = os.path.abspath(options.file)
+    if not os.path.isfile(path):
+        raise UsageError(f"{options.file}: no such file")
+    found = Session([root_of(path)]).memory(path, options.batch_size)
+    if not found:
+        raise UsageError(f"{options.file} has no training loop: a loop that runs `backward()`")
+    estimate = chosen(found, options.entry)
+    if options.output_format == "json":
+        print(json.dumps(as_object(estimate, os.path.relpath), ensure_ascii=False, indent=1))
+    else:
+        print("\n".join(harmless(line) for line in as_text(estimate, os.path.relpath)))
+        others = [each for each in found if each is not estimate]
+        if others:
+            lines = ", ".join(str(each.line) for each in others)
+            print(f"other training loops: line {lines} (choose one with --entry)", file=sys.stderr)
+    return 0
+
+
+def chosen(found: list[Estimate], entry: str | None) -> Estimate:
+    """The loop that was asked for by its line or function, else the one with the highest peak."""
+    if entry is None:
+        return max(found, key=lambda each: each.peak.allocated)
+    for each in found:
+        if entry in (each.function, str(each.line)):
+            return each
+    names = ", ".join(sorted({each.function or f"line {each.line}" for each in found}))
+    raise UsageError(f"no training loop in {entry!r}; there is {names}")
