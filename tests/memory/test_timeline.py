@@ -27,8 +27,8 @@ def test_backward_frees_what_was_kept_and_leaves_gradients() -> None:
     graph = Graph(timeline)
     x = timeline.allocate(KIB, "batch", 0)
     hidden = timeline.allocate(2 * KIB, "activations", 1)
-    graph.add(Node(1, (11,), (), False, (("a", 3 * KIB),), (x,), ()))
-    graph.add(Node(2, (12,), ((11, 2 * KIB),), False, (("b", 5 * KIB),), (hidden,), ()))
+    graph.add(Node(1, (11,), (), (("a", 3 * KIB),), (x,), ()))
+    graph.add(Node(2, (12,), ((11, 2 * KIB, False),), (("b", 5 * KIB),), (hidden,), ()))
     released: list[Storage] = []
     timeline.phase = "backward"
     graph.backward(12, 512, released.append)
@@ -45,7 +45,7 @@ def test_a_second_backward_adds_to_the_gradients() -> None:
     timeline = Timeline()
     graph = Graph(timeline)
     for _ in range(2):
-        graph.add(Node(1, (1,), (), False, (("w", KIB),), (), ()))
+        graph.add(Node(1, (1,), (), (("w", KIB),), (), ()))
         graph.backward(1, 512, lambda storage: None)
     assert timeline.allocator.allocated == KIB
 
@@ -53,8 +53,8 @@ def test_a_second_backward_adds_to_the_gradients() -> None:
 def test_a_view_shares_the_gradient() -> None:
     timeline = Timeline()
     graph = Graph(timeline)
-    graph.add(Node(1, (1,), (), False, (("w", KIB),), (), ()))
-    graph.add(Node(2, (2,), ((1, 4 * KIB),), True, (), (), ()))
+    graph.add(Node(1, (1,), (), (("w", KIB),), (), ()))
+    graph.add(Node(2, (2,), ((1, 4 * KIB, True),), (), (), ()))
     timeline.watch()
     graph.backward(2, 4 * KIB, lambda storage: None)
     assert timeline.peak.allocated == 5 * KIB
@@ -64,7 +64,7 @@ def test_a_graph_that_nobody_holds_dies() -> None:
     timeline = Timeline()
     graph = Graph(timeline)
     kept = timeline.allocate(KIB, "activations", 1)
-    graph.add(Node(1, (1,), (), False, (), (kept,), ()))
+    graph.add(Node(1, (1,), (), (), (kept,), ()))
     graph.drop(set(), timeline.free)
     assert kept.dead
     assert not graph.reaches(1)

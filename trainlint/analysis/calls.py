@@ -279,7 +279,7 @@ def call_object(run: Run, scope: Scope, obj: Obj, args: list[Value], kwargs: dic
             before = len(tape.entries) if tape is not None else 0
             result = handler(registry.OpCall(run, scope, node, name, args, kwargs, obj))
             if result is not None:
-                if tape is None or not obj.name.startswith("torch.nn."):
+                if tape is None or obj.kind not in ("module", "loss"):
                     return result
                 operands = [*args, *kwargs.values()]
                 return record(run, scope, obj.name, node, operands, result, kwargs, before, obj)
@@ -394,7 +394,8 @@ def instance_call(
 def object_call(
     run: Run, scope: Scope, receiver: Obj, name: str, args: list[Value], kwargs: dict[str, Value], node: ir.Expr
 ) -> Value:
-    for owner in (receiver.name, receiver.kind, "object"):
+    # a loss is a module as well: `criterion.to(device)`
+    for owner in (receiver.name, receiver.kind, "module" if receiver.kind == "loss" else "object"):
         handler = registry.METHODS.get((owner, name))
         if handler is not None:
             result = handler(registry.OpCall(run, scope, node, name, args, kwargs, receiver))

@@ -16,7 +16,7 @@ from trainlint.analysis.values import Array, Instance, Mapping, Obj, Seq, Value
 from trainlint.syntax import ir
 
 if TYPE_CHECKING:
-    from trainlint.analysis.facts import Event, Loop
+    from trainlint.analysis.facts import Cond, Event, Loop
     from trainlint.analysis.program import File
     from trainlint.analysis.run import Run
     from trainlint.analysis.scope import Scope
@@ -40,6 +40,8 @@ class Site:
     layer: Obj | None
     loops: tuple[Loop, ...]
     live: Live
+    # the conditions around it that are not decided
+    conds: tuple[tuple[int, Cond], ...]
     # the statements of the callers, outermost first
     via: tuple[ir.Stmt, ...]
 
@@ -94,19 +96,25 @@ def record(
     An operation that consists of others, all of them recorded, is not recorded itself.
     """
     tape = run.program.tape
-    if tape is None or run.muted or any(isinstance(entry, Site) for entry in tape.entries[before:]):
+    if tape is None or run.muted:
+        return result
+    parts = any(isinstance(entry, Site) for entry in tape.entries[before:])
+    if parts and op.startswith(("torch.", "Tensor.", "operator.")):
+        # the inside of a model of another library is not on the tape, whatever it calls
         return result
     given = tuple(tensors(operands))
     fresh = renewed(result, {id(a) for a in given})
     results = tuple(tensors([fresh]))
     if results:
         live = alive(run)
-        tape.add(Site(op, node, scope.file, given, results, options, run.grad, layer, run.loops, live, run.via))
+        tape.add(
+            Site(op, node, scope.file, given, results, options, run.grad, layer, run.loops, live, run.conds, run.via)
+        )
     return fresh
 
 
 # the events that move memory
-MARKED = frozenset({"backward", "step", "zero_grad"})
+MARKED = frozenset({"backward", "step", "zero_grad", "unknown_call"})
 
 
 def mark(run: Run, event: Event) -> None:

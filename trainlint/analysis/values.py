@@ -530,6 +530,8 @@ class Array(Value):
 
     # the symbols that stand for sizes that are not known, once they were asked for; they are this object's own
     axes: dict[int, Value] | None = None
+    # the `nn.Parameter` that this very tensor is
+    source: Value | None = None
 
     def but(self, **changes: Any) -> Array:
         """A copy with the given fields changed. A new `shape` (None too) drops the old tail unless one is given."""
@@ -537,7 +539,7 @@ class Array(Value):
         result = Array.__new__(Array)
         state = result.__dict__
         state.update(self.__dict__)
-        state["axes"] = state["bounds"] = None
+        state["axes"] = state["bounds"] = state["source"] = None
         if "shape" in changes:
             state["vectors"] = None
             if "tail" not in changes:
@@ -568,7 +570,9 @@ def tensor_of(value: Value) -> Value:
         return value
     # it moves and is cast with its module
     grad = True if wanted is None else truth(wanted)
-    return data.but(grad=grad, device=None, dtype=None if value.attrs else data.dtype, origin=value.origin)
+    tensor = data.but(grad=grad, device=None, dtype=None if value.attrs else data.dtype, origin=value.origin)
+    tensor.source = value
+    return tensor
 
 
 def axis(array: Array, index: int) -> Value | None:

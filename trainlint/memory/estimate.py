@@ -16,9 +16,10 @@ from trainlint.analysis.modules import is_module, walk
 from trainlint.analysis.parameters import SIZES, Held, holdings
 from trainlint.analysis.program import Program
 from trainlint.analysis.tape import Mark, Returned, Site
-from trainlint.analysis.values import Array, Const, Instance, Obj, Sym, Unknown, Value, alternatives, known
+from trainlint.analysis.values import Array, Const, Instance, Obj, Place, Sym, Unknown, Value, alternatives, known
 from trainlint.memory import optimizers
-from trainlint.memory.playback import Effect, Model, Playback, Weight
+from trainlint.memory.playback import Model, Playback, Weight
+from trainlint.memory.saved import Effect
 from trainlint.memory.timeline import Peak, total
 from trainlint.memory.wiring import effect_of
 
@@ -101,7 +102,7 @@ def estimate(program: Program, loop: TrainLoop, batch: int | None = None) -> Est
     sizes = Sizes(batch)
     entries = [entry for entry in program.tape.entries if any(inner is loop.loop for inner in entry.loops)]
     result = Estimate(loop.file.path, loop.place.line, batch_of(entries, sizes), function=loop.loop.function)
-    book = Book(program, entries, sizes, result)
+    book = Book(program, loop, entries, sizes, result)
     playback = Playback(book.model(), book.weights)
     outcome = playback.run(entries)
     result.unknown += sorted({(line_number(line), text) for line, text in outcome.unknown.items()})
@@ -117,6 +118,8 @@ def estimate(program: Program, loop: TrainLoop, batch: int | None = None) -> Est
         "activations": total(forward, "activations", "temporary"),
         "workspace": 0,
     }
+    if loop.trace.incomplete:
+        result.unknown.append((0, "the program is too large to be followed whole"))
     if program.tape.full:
         result.unknown.append((0, "the program has too many operations to record"))
     return result
@@ -152,12 +155,18 @@ class Book:
     """The models and optimizers of a loop, and what the playback asks about them."""
 
     def __init__(
-        self, program: Program, entries: Sequence[Site | Mark | Returned], sizes: Sizes, into: Estimate
+        self,
+        program: Program,
+        loop: TrainLoop,
+        entries: Sequence[Site | Mark | Returned],
+        sizes: Sizes,
+        into: Estimate,
     ) -> None:
-        self.sizes, self.into = sizes, into
+        self.loop, self.sizes, self.into = loop, sizes, into
         self.weights: list[Weight] = []
         self.by_owner: dict[int, list[Weight]] = {}
         self.shapes: dict[Hashable, tuple[int, ...]] = {}
+        self.by_parameter: dict[int, Weight] = {}
         self.cleared: set[Hashable] = set()
         self.optimizers = {id(f.value): f for f in program.facts if isinstance(f, Optimizer)}
         seen: set[int] = set()
@@ -191,6 +200,9 @@ class Book:
         weight = Weight(key, size, held.trainable is True, held.buffer)
         self.shapes[key] = shape
         self.weights.append(weight)
+        part = held.owner.attrs.get(key[1]) if isinstance(held.owner, (Instance, Obj)) else None
+        if isinstance(part, Obj) and part.kind == "parameter":
+            self.by_parameter[id(part)] = weight
         self.by_owner.setdefault(id(held.owner), []).append(weight)
         if not held.buffer:
             self.into.parameters += size // SIZES[held.dtype or "float32"]
@@ -200,15 +212,24 @@ class Book:
             size=self.sizes.bytes_of,
             effect=self.effect,
             weights_of=lambda layer: self.by_owner.get(id(layer), []),
+            parameter=lambda array: self.by_parameter.get(id(array.source)) if array.source is not None else None,
             states=self.states,
             step_temporaries=self.step_temporaries,
             optimized=self.optimized,
-            line=lambda site: (
-                site.file.path,
-                site.node.line if not hasattr(site.node, "stmt") else site.node.stmt.line,
-            ),
+            line=lambda site: (site.file.path, Place(site.file.path, site.node).line),
             moves=lambda site: site.op in MOVES and not any(a.grad for a in site.operands),
+            sometimes=lambda mark: bool(mark.event.conds_in(self.loop.loop)),
+            doubt=self.doubt,
         )
+
+    def doubt(self, site: Site) -> str:
+        """Why it is not known how often an operation runs in a step."""
+        if site.loops[-1] is not self.loop.loop:
+            return f"how often the loop of line {site.loops[-1].place.line} runs is not known"
+        depth = site.loops.index(self.loop.loop) + 1
+        if any(level >= depth for level, _ in site.conds):
+            return "whether this line runs is not known"
+        return ""
 
     def optimized(self, optimizer: Value) -> list[Weight]:
         """The parameters that an optimizer holds: those of the module whose `parameters()` it was given."""

@@ -8,23 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
-from trainlint.analysis.tape import Live, Mark, Returned, Site
+from trainlint.analysis.tape import Live, Mark, Returned, Site, held_by
 from trainlint.analysis.values import Array, Obj, Value
+from trainlint.memory.saved import Effect
 from trainlint.memory.timeline import Graph, Node, Role, Storage, Timeline
 
 STEPS = 3
-
-
-class Effect(Protocol):
-    """What `memory.saved` tells of an operation."""
-
-    output: str
-    keeps: tuple[str, ...]
-    extra: tuple[int, ...]
-    temporary: tuple[int, ...]
-    backward: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +38,18 @@ class Model:
     size: Callable[[Array], int | None]
     effect: Callable[[Site], Effect | None]
     weights_of: Callable[[Obj], Sequence[Weight]]
+    # the parameter that a tensor is
+    parameter: Callable[[Array], Weight | None]
     states: Callable[[Value, Weight], Sequence[int]]
     step_temporaries: Callable[[Value, Sequence[Weight]], Sequence[int]]
     optimized: Callable[[Value], Sequence[Weight]]
     line: Callable[[Site], Hashable]
     # does an operation only move a batch to the device?
     moves: Callable[[Site], bool]
+    # does an event happen in some of the steps only (every k-th, with accumulation)?
+    sometimes: Callable[[Mark], bool]
+    # why it is not known how often an operation runs in a step; empty where it runs once
+    doubt: Callable[[Site], str]
 
 
 @dataclass(slots=True)
@@ -89,14 +85,21 @@ class Playback:
     def run(self, entries: Sequence[Site | Mark | Returned]) -> Outcome:
         """Play the entries of the loop's body."""
         first = next((entry.live for entry in entries if not isinstance(entry, Returned)), {})
-        for step in range(STEPS):
+        rare = {
+            id(e) for e in entries if isinstance(e, Mark) and e.event.kind != "unknown_call" and self.model.sometimes(e)
+        }
+        # with accumulation one step of the cycle leaves gradients and the last one uses them: both are watched
+        steps = (True, False, False, True) if rare else (True,) * STEPS
+        watched = 2
+        for step, whole in enumerate(steps):
             self.bound = first
-            if step == STEPS - 1:
+            if step == watched:
                 self.timeline.watch()
-                self.outcome.batch = 0
-                self.outcome.saved = {}
+            self.outcome.batch = 0
+            self.outcome.saved = {}
             for entry in entries:
-                self.play(entry)
+                if whole or id(entry) not in rare:
+                    self.play(entry)
             last = next((entry.live for entry in reversed(entries) if not isinstance(entry, Returned)), {})
             self.carry(last)
         self.timeline.settle()
@@ -156,6 +159,9 @@ class Playback:
             for array in site.results:
                 self.made(site, array, "batch", line)
             return
+        doubt = model.doubt(site)
+        if doubt:
+            self.outcome.unknown.setdefault(line, doubt)
         effect = model.effect(site)
         if effect is None:
             self.outcome.unknown.setdefault(line, f"what `{site.op.rpartition('.')[2]}` does to memory is not known")
@@ -164,20 +170,22 @@ class Playback:
         output = effect.output if effect is not None else "new"
         for array in site.results:
             source = self.of.get(id(site.operands[0])) if site.operands else None
+            if output in ("view", "inplace") and site.operands and model.parameter(site.operands[0]) is not None:
+                continue
             if output in ("view", "inplace") and source is not None:
                 self.of[id(array)] = source
                 self.values.append(array)
                 source.flying = True
             elif output != "none":
-                self.made(site, array, "activations", line)
+                self.made(site, array, "activations", line, effect.storage if effect is not None else None)
         self.connect(site, effect, weights, line)
         for array in site.operands:
             if id(array) in self.of and all(array is not result for result in site.results):
                 storage = self.of[id(array)]
                 storage.flying = any(self.of.get(id(result)) is storage for result in site.results)
 
-    def made(self, site: Site, array: Array, role: Role, line: Hashable) -> None:
-        size = self.model.size(array)
+    def made(self, site: Site, array: Array, role: Role, line: Hashable, storage_size: int | None = None) -> None:
+        size = storage_size or self.model.size(array)
         if size is None:
             self.outcome.unknown.setdefault(line, f"the size of what `{site.op.rpartition('.')[2]}` gives is not known")
             return
@@ -192,6 +200,8 @@ class Playback:
     def connect(self, site: Site, effect: Effect | None, weights: list[Weight], line: Hashable) -> None:
         """The node of an operation, where a graph hangs on its result."""
         trained = [(weight.key, weight.size) for weight in weights if weight.trained and not weight.buffer]
+        own = [weight for a in site.operands if (weight := self.model.parameter(a)) is not None and weight.trained]
+        trained += [(weight.key, weight.size) for weight in own]
         inputs = [a for a in site.operands if self.graph.reaches(id(a))]
         if not site.grad or not (inputs or trained):
             return
@@ -200,18 +210,24 @@ class Playback:
             for size in effect.extra:
                 kept.append(self.timeline.allocate(size, "activations", line))
         self.outcome.saved[line] = self.outcome.saved.get(line, 0) + sum(s.size for s in kept)
-        sizes = tuple((id(a), self.model.size(a) or 0) for a in inputs)
-        shares = (effect is not None and effect.output == "view") or site.op in PASSES
+        view = effect is not None and effect.output == "view"
+        passed = (
+            {id(site.operands[n]) for n in effect.passes if n < len(site.operands)} if effect is not None else set()
+        )
+        wanted = tuple((id(a), self.model.size(a) or 0, view or id(a) in passed) for a in inputs)
         results = tuple(id(a) for a in site.results)
         backward = effect.backward if effect is not None else ()
-        self.graph.add(Node(line, results, sizes, shares, tuple(trained), tuple(kept), backward))
+        self.graph.add(Node(line, results, wanted, tuple(trained), tuple(kept), backward))
 
     def kept(self, site: Site, effect: Effect) -> list[Storage]:
         """The storages that backward needs, each once."""
         places: Mapping[str, int] = {"input": 0, "other": 1, "third": 2}
         found: dict[int, Storage] = {}
         for name in effect.keeps:
-            arrays = site.results[:1] if name == "output" else site.operands[places.get(name, 99) :][:1]
+            if name in ("output", "indices"):
+                arrays = site.results[name == "indices" :][:1]
+            else:
+                arrays = site.operands[places.get(name, 99) :][:1]
             for array in arrays:
                 storage = self.of.get(id(array))
                 if storage is not None:
@@ -220,16 +236,27 @@ class Playback:
 
     def mark(self, mark: Mark) -> None:
         event, timeline = mark.event, self.timeline
+        if event.kind == "unknown_call":
+            self.unseen(mark)
         if event.kind == "backward":
             timeline.phase = "backward"
             self.outcome.forward = timeline.by_role()
             loss = event.subject
             if isinstance(loss, Array) and self.graph.reaches(id(loss)):
                 self.graph.backward(id(loss), self.model.size(loss) or 4, self.released)
+            else:
+                self.outcome.unknown.setdefault(place_of(mark), "what `backward` starts from is not known")
         elif event.kind == "step":
             self.step(event.subject)
         elif event.kind == "zero_grad":
             self.graph.clear([weight.key for weight in self.model.optimized(event.subject)])
+
+    def unseen(self, mark: Mark) -> None:
+        """A call of something unknown that gets a tensor of the step."""
+        event = mark.event
+        if any(id(a) in self.of for value in event.args for a in held_by(value)):
+            name = event.name or getattr(event.subject, "name", "")
+            self.outcome.unknown.setdefault(place_of(mark), f"what `{name or 'a call'}` does is not known")
 
     def step(self, optimizer: Value) -> None:
         """`optimizer.step()`: its state appears with the first gradients."""
@@ -244,5 +271,6 @@ class Playback:
         timeline.transient(self.model.step_temporaries(optimizer, weights), ("optimizer", None))
 
 
-# operations whose gradient is passed on as it is
-PASSES = frozenset({"operator.+", "torch.add", "Tensor.add", "Tensor.sum", "operator.+=", "Tensor.add_"})
+def place_of(mark: Mark) -> tuple[str, int]:
+    """The line of an event."""
+    return mark.event.place.path, mark.event.place.line

@@ -115,9 +115,8 @@ class Node:
     line: Hashable
     # the results, by the identity of their values
     results: tuple[int, ...]
-    # operands that a gradient is wanted for: identity and bytes; a view shares the gradient of its result
-    inputs: tuple[tuple[int, int], ...]
-    shares: bool
+    # operands that a gradient is wanted for: identity, bytes, and whether it is that of the result or a view of it
+    inputs: tuple[tuple[int, int, bool], ...]
     # keys and bytes of the trained weights of the layer
     weights: tuple[tuple[Hashable, int], ...]
     keeps: tuple[Storage, ...]
@@ -169,10 +168,10 @@ class Graph:
         """The backward of one operation: gradients of its operands and weights appear, that of its result goes."""
         timeline = self.timeline
         incoming = [flowing.pop(result) for result in node.results if result in flowing]
-        passes = incoming[0] if node.shares and len(incoming) == 1 else None
+        passes = incoming[0] if len(incoming) == 1 else None
         made: list[tuple[int, Storage]] = []
-        for identity, size in node.inputs:
-            if passes is not None and passes.size == size:
+        for identity, size, shared in node.inputs:
+            if passes is not None and shared:
                 made.append((identity, passes))
             else:
                 made.append((identity, timeline.allocate(size, "temporary", node.line)))
@@ -209,7 +208,7 @@ class Graph:
             node = self.makers.get(waiting.pop())
             if node is not None and id(node) not in found:
                 found.add(id(node))
-                waiting += [identity for identity, _ in node.inputs]
+                waiting += [identity for identity, _, _ in node.inputs]
         return found
 
     def drop(self, alive: set[int], release: Callable[[Storage], None]) -> None:
