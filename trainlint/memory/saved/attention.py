@@ -1,0 +1,109 @@
+"""Attention: the fused kernel, the layer around it and the encoder layer around that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from trainlint.memory.saved.site import STATISTIC, Effect, Site, rule
+
+
+@rule("sdpa")
+def fused(site: Site) -> Effect:
+    """Flash attention keeps its operands, the result and the logarithms of the row sums; no matrix of weights."""
+    query = site.x
+    rows = query.count // max(1, query.shape[-1])
+    mask = len(site.operands) > 3
+    # a bool mask is made a float one that is added
+    extra: tuple[int, ...] = (STATISTIC * rows,)
+    if mask and not site.operands[3].floating:
+        extra += (site.operands[3].count * query.itemsize,)
+    unwanted = tuple(site.operands[i].size for i in range(3) if not site.wants(i))
+    return Effect("new", ("input", "other", "third", "output"), extra, backward=unwanted)
+
+
+@dataclass(frozen=True, slots=True)
+class Heads:
+    """The sizes of an attention layer, in bytes of its dtype: `n` query, `m` key, `weights` the matrix of all heads."""
+
+    n: int
+    m: int
+    weights: int
+    average: int
+    rows: int
+    item: int
+
+
+def heads(site: Site, count: int) -> Heads | None:
+    query = site.x
+    key = site.operands[1] if len(site.operands) > 1 and len(site.operands[1].shape) == len(query.shape) else query
+    if len(query.shape) not in (2, 3) or not count:
+        return None
+    first = site.flag("batch_first") and len(query.shape) == 3
+    batch = 1 if len(query.shape) == 2 else query.shape[0 if first else 1]
+    targets = query.count // max(1, batch * query.shape[-1])
+    sources = key.count // max(1, batch * key.shape[-1])
+    matrix = batch * targets * sources * query.itemsize
+    return Heads(query.size, key.size, matrix * count, matrix, batch * targets * count, query.itemsize)
+
+
+def projections(site: Site, sizes: Heads, same: bool) -> list[int]:
+    """The copies with the batch in the middle that the projections keep, and query, key and value."""
+    first = site.flag("batch_first") and len(site.x.shape) == 3
+    copies = ([sizes.n] if same else [sizes.n, sizes.m]) if first else []
+    return [*copies, *([3 * sizes.n] if same else [sizes.n, 2 * sizes.m])]
+
+
+@rule("multihead_attention")
+def layer(site: Site) -> Effect | None:
+    """`same` says that query, key and value are one tensor; without it, equal shapes are taken for it."""
+    sizes = heads(site, site.whole("num_heads", 0))
+    if sizes is None:
+        return None
+    inputs = [each for each in site.operands[:3] if len(each.shape) == len(site.x.shape)]
+    same = site.flag("same", all(each.shape == site.x.shape for each in inputs))
+    first = site.flag("batch_first") and len(site.x.shape) == 3
+    extra = projections(site, sizes, same)
+    keeps = () if first else ("input",) if same else ("input", "other")
+    dropout = site.number("dropout") if site.training else 0
+    if not site.flag("need_weights", True):
+        # the result of the fused kernel, in the layout that the last projection wants
+        extra += [sizes.n, STATISTIC * sizes.rows]
+        return Effect("new", keeps, tuple(extra), backward=(sizes.n,) * 4)
+    # the scaled query, the weights, and the attended values in the order of the input
+    extra += [sizes.n, sizes.weights, sizes.n]
+    if dropout:
+        extra += [sizes.weights // sizes.item, sizes.weights]
+    spare = 0 if dropout else sizes.weights - 2 * sizes.n - (sizes.average if len(site.results) > 1 else 0)
+    backward = (sizes.weights, sizes.weights, sizes.n)
+    return Effect("new", keeps, tuple(extra), (spare,) if spare > 0 else (), backward)
+
+
+@rule("transformer_encoder_layer")
+def encoder_layer(site: Site) -> Effect | None:
+    """Fused self-attention, two norms and two linear layers, with dropout after each part."""
+    sizes = heads(site, site.whole("nhead", 0))
+    if sizes is None:
+        return None
+    n, item = sizes.n, sizes.item
+    width = site.x.shape[-1]
+    middle = n // width * site.whole("dim_feedforward", 2048)
+    statistics = 2 * STATISTIC * (n // (width * item))
+    dropped = site.training and site.number("dropout", 0.1) > 0
+    attention = [*projections(site, sizes, True), n, STATISTIC * sizes.rows]
+    # ReLU keeps its result, which the second linear layer keeps as well where dropout does not copy it
+    relu = site.options.get("activation", "relu") == "relu"
+    hidden = [middle] if relu and not dropped else [middle, middle]
+    masks = [n // item, middle // item, n // item] if dropped else []
+    # the sums before the second norm (of a post-norm layer: before each), and the normalised inputs of linear layers
+    first = site.flag("batch_first") and len(site.x.shape) == 3
+    pre = site.flag("norm_first")
+    sums = [n] if pre else [n, n]
+    normals = ([] if first else [n]) + [n] if pre else [n]
+    kept = ("input",) if pre or not first else ()
+    extra = (*attention, *hidden, *masks, *sums, *normals, statistics, statistics)
+    return Effect("new", kept, extra, backward=largest(n, middle))
+
+
+def largest(n: int, middle: int) -> tuple[int, ...]:
+    """The gradients that live together while the wide middle is differentiated."""
+    return (n, middle, middle)
