@@ -9,7 +9,7 @@ import pytest
 
 HERE = Path(__file__).parent
 # helpers of the tests, the reader of rule pages, and the scripts below tools/
-sys.path[:0] = [str(HERE), str(HERE / "rules"), str(HERE.parent / "tools")]
+sys.path[:0] = [str(HERE), str(HERE / "memory"), str(HERE / "rules"), str(HERE.parent / "tools")]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

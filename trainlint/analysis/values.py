@@ -614,7 +614,10 @@ def truth(value: Value | None) -> bool | None:
     """Three-valued truth: None where it is not known or where it passes through an overridable default."""
     if isinstance(value, Const):
         return None if value.default else bool(value.value)
-    if isinstance(value, (Func, Class, Instance, Ext, Obj)):
+    if isinstance(value, Ext):
+        # a class or a module; a lower-case attribute of a library may be a flag
+        return True if value.name[value.name.rfind(".") + 1 :][:1].isupper() or "." not in value.name else None
+    if isinstance(value, (Func, Class, Instance, Obj)):
         return True
     if isinstance(value, Seq) and value.items is not None:
         return bool(value.items)

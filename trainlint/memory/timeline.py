@@ -188,11 +188,28 @@ class Graph:
         for storage in incoming:
             if id(storage) not in given:
                 timeline.free(storage)
-        for identity, storage in made:
-            if identity not in flowing:
-                flowing[identity] = storage
-            elif flowing[identity] is not storage and all(storage is not other for other in flowing.values()):
-                timeline.free(storage)
+        for (identity, storage), (_, size, _) in zip(made, node.inputs, strict=True):
+            self._flow(flowing, identity, storage, size, node.line)
+
+    def _flow(self, flowing: dict[int, Storage], identity: int, new: Storage, size: int, line: Hashable) -> None:
+        """A gradient arrives; a second one is added to the first.
+
+        In place where the first owns its storage, else into a new one (torch/csrc/autograd/input_buffer.cpp).
+        """
+        old = flowing.get(identity)
+        if old is None:
+            flowing[identity] = new
+            return
+        if old is not new and old.size == size and sum(other is old for other in flowing.values()) == 1:
+            self._unless_shared(flowing, new)
+            return
+        flowing[identity] = self.timeline.allocate(size, "temporary", line)
+        self._unless_shared(flowing, old)
+        self._unless_shared(flowing, new)
+
+    def _unless_shared(self, flowing: dict[int, Storage], storage: Storage) -> None:
+        if all(other is not storage for other in flowing.values()):
+            self.timeline.free(storage)
 
     def clear(self, keys: Iterable[Hashable]) -> None:
         """`zero_grad(set_to_none=True)`."""

@@ -40,6 +40,9 @@ def effect_of(site: Site, sizes: Sizes, weights: Sequence[tuple[Weight, tuple[in
     results = [tensor(array, sizes, site.grad) for array in site.results]
     if any(each is None for each in (*operands, *results)):
         return None
+    if not operands:
+        # a tensor that is made from numbers
+        return saved.Effect("new")
     given = [each for each in operands if each is not None]
     given += [saved.Tensor(shape, 4, site.grad and weight.trained) for weight, shape in weights if not weight.buffer]
     made = [each for each in results if each is not None]

@@ -1,0 +1,189 @@
+"""The estimate of a training step against the real one: every storage of torch is followed through three steps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from kept import Storages
+from memory_workspace import MemoryWorkspace
+
+from trainlint.memory.estimate import Estimate
+from trainlint.rules.engine import Analyser
+from trainlint.syntax.document import Document
+
+HEAD = """
+import torch
+import torch.nn.functional as F
+from torch import nn
+"""
+LOOP = """
+for step in range(STEPS):
+    x = torch.rand(8, 3, 16, 16)
+    target = torch.randint(0, 10, (8,))
+    optimizer.zero_grad()
+    out = net(x)
+    loss = F.cross_entropy(out, target)
+    probe()
+    loss.backward()
+    optimizer.step()
+"""
+MODELS = {
+    "convolutions": """
+net = nn.Sequential(
+    nn.Conv2d(3, 16, 3, padding=1, bias=False), nn.BatchNorm2d(16), nn.ReLU(inplace=True), nn.MaxPool2d(2),
+    nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, 10),
+)
+""",
+    "residual": """
+class Block(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.first = nn.Conv2d(width, width, 3, padding=1)
+        self.norm = nn.GroupNorm(4, width)
+        self.second = nn.Conv2d(width, width, 3, padding=1)
+
+    def forward(self, x):
+        out = F.relu(self.norm(self.first(x)))
+        return F.relu(self.second(out) + x)
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(3, 16, 3, padding=1)
+        self.blocks = nn.ModuleList([Block(16) for _ in range(3)])
+        self.head = nn.Linear(16, 10)
+
+    def forward(self, x):
+        x = self.stem(x)
+        for block in self.blocks:
+            x = block(x)
+        return self.head(x.mean(dim=(2, 3)))
+
+
+net = Net()
+""",
+    "dense": """
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.ModuleList([nn.Conv2d(8 * (i + 1), 8, 3, padding=1) for i in range(3)])
+        self.stem = nn.Conv2d(3, 8, 1)
+        self.head = nn.Linear(32, 10)
+
+    def forward(self, x):
+        x = self.stem(x)
+        for layer in self.layers:
+            x = torch.cat([x, torch.tanh(layer(x))], dim=1)
+        return self.head(torch.flatten(F.adaptive_avg_pool2d(x, 1), 1))
+
+
+net = Net()
+""",
+}
+OPTIMIZERS = {
+    "sgd": "optimizer = torch.optim.SGD(net.parameters(), lr=0.01)",
+    "momentum": "optimizer = torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9)",
+    "adamw": "optimizer = torch.optim.AdamW(net.parameters(), lr=1e-3, foreach=True)",
+}
+
+
+def estimated(code: str, batch: int | None = None) -> Estimate:
+    found = Analyser(MemoryWorkspace({})).memory("/project/train.py", Document(code), batch)
+    assert len(found) == 1
+    return found[0]
+
+
+def measured(code: str) -> tuple[int, int]:
+    """Bytes alive just before the last backward, and the most in the last step."""
+    tracker = Storages()
+    seen: list[int] = []
+
+    def probe() -> None:
+        seen.append(tracker.now)
+        if len(seen) == 3:
+            # from here to the end of the step: backward and the optimizer
+            tracker.restart()
+
+    names: dict[str, Any] = {"probe": probe, "STEPS": 3}
+    with tracker:
+        exec(code, names)
+    return seen[-1], tracker.peak
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("model", MODELS)
+def test_a_real_step(model: str, optimizer: str) -> None:
+    code = HEAD + MODELS[model] + OPTIMIZERS[optimizer] + LOOP
+    alive, peak = measured(code)
+    estimate = estimated(code)
+    assert estimate.unknown == []
+    terms = estimate.terms
+    parts = ("parameters", "buffers", "optimizer", "batch", "activations")
+    # beside scalars: the counters of the optimizer, which stay on the CPU
+    assert 0 <= alive - sum(terms[name] for name in parts) <= 1024
+    net: dict[str, Any] = {}
+    exec(HEAD + MODELS[model], net)
+    assert terms["parameters"] == sum(p.nbytes for p in net["net"].parameters())
+    assert terms["gradients"] == terms["parameters"]
+    assert terms["buffers"] == sum(b.nbytes for b in net["net"].buffers())
+    # the CPU's convolutions copy gradients that are slices of another one, as those of `cat` are
+    assert estimate.peak.allocated == pytest.approx(peak, rel=0.12 if model == "dense" else 0.02)
+
+
+def test_activations_are_linear_in_the_batch() -> None:
+    code = HEAD + MODELS["convolutions"] + OPTIMIZERS["sgd"]
+    loader = """
+from torch.utils.data import DataLoader
+from torchvision import datasets, transforms
+
+data = datasets.CIFAR10("data", transform=transforms.ToTensor())
+net.cuda()
+for x, y in DataLoader(data, batch_size=64):
+    x, y = x.cuda(), y.cuda()
+    optimizer.zero_grad()
+    loss = F.cross_entropy(net(x), y)
+    loss.backward()
+    optimizer.step()
+"""
+    one, two = estimated(code + loader), estimated(code + loader, 128)
+    assert (one.batch_size, two.batch_size) == (64, 128)
+    assert one.terms["batch"] == 64 * (3 * 32 * 32 * 4 + 8)
+    assert two.terms["activations"] - one.terms["activations"] == 64 * one.per_sample
+    assert two.terms["parameters"] == one.terms["parameters"]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ("    out = other.layer(net(x))\n", "what `"),
+        ("    for _ in range(other.n):\n        x = torch.relu(x)\n    out = net(x)\n", "how often"),
+        ("    if other.flag:\n        x = torch.relu(x)\n    out = net(x)\n", "whether this line runs"),
+    ],
+)
+def test_what_is_not_known_is_said(change: str, reason: str) -> None:
+    code = HEAD + "import other\n" + MODELS["convolutions"] + OPTIMIZERS["sgd"]
+    estimate = estimated(code + LOOP.replace("    out = net(x)\n", change))
+    assert not estimate.complete
+    assert any(what.startswith(reason) for _, what in estimate.unknown)
+
+
+def test_accumulation_keeps_gradients_between_the_steps() -> None:
+    code = HEAD + MODELS["residual"] + OPTIMIZERS["sgd"]
+    plain = LOOP.replace("range(STEPS)", "range(100)")
+    every = plain.replace("    optimizer.zero_grad()\n", "").replace(
+        "    optimizer.step()\n",
+        "    if (step + 1) % 4 == 0:\n        optimizer.step()\n        optimizer.zero_grad()\n",
+    )
+    one, other = estimated(code + plain), estimated(code + every)
+    assert other.complete
+    assert other.peak.allocated > one.peak.allocated
+
+
+def test_no_loop_no_estimate() -> None:
+    assert Analyser(MemoryWorkspace({})).memory("/project/a.py", Document("import torch\nx = torch.rand(3)\n")) == []
+
+
+assert torch
