@@ -131,7 +131,7 @@ def rms_norm(site: Site) -> Effect:
         return Effect("new", keeps, (STATISTIC * rows,))
     row = rows * site.x.itemsize
     if affine and not site.wants(0):
-        return Effect("new", (), (site.n,) if site.wanted else (), (row,) if site.wanted else (site.n,), (site.n,))
+        return Effect("new", (), (site.n,) if site.wanted else (), (row,) if site.wanted else (site.n, row), (site.n,))
     copy = (site.n,) if affine and site.wants(1) else ()
     temporary = (row,) if not affine else () if copy else (site.n,)
     backward = (site.n, site.n, site.n, site.n - row)
