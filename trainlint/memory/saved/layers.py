@@ -135,9 +135,7 @@ def rms_norm(site: Site) -> Effect:
     copy = (site.n,) if affine and site.wants(1) else ()
     temporary = (row,) if not affine else () if copy else (site.n,)
     backward = (site.n, site.n, site.n, site.n - row)
-    return Effect(
-        "new", ("input", "weight") if affine and site.layer else ("input",), (row, *copy), temporary, backward
-    )
+    return Effect("new", keeps, (row, *copy), temporary, backward)
 
 
 @rule("group_norm")
