@@ -69,13 +69,16 @@ def layer(site: Site) -> Effect | None:
         # the result of the fused kernel, in the layout that the last projection wants
         extra += [sizes.n, STATISTIC * sizes.rows]
         return Effect("new", keeps, tuple(extra), backward=(sizes.n,) * 4)
+    if not same:
+        # the projected query is scaled in a copy; it is no part of what the key and the value keep
+        extra.remove(sizes.n)
     # the scaled query, the weights, and the attended values in the order of the input
     extra += [sizes.n, sizes.weights, sizes.n]
     if dropout:
         extra += [sizes.weights // sizes.item, sizes.weights]
     spare = 0 if dropout else sizes.weights - 2 * sizes.n - (sizes.average if len(site.results) > 1 else 0)
-    backward = (sizes.weights, sizes.weights, sizes.n)
-    return Effect("new", keeps, tuple(extra), (spare,) if spare > 0 else (), backward)
+    temporary = ((spare,) if spare > 0 else ()) + (() if same else (sizes.n,))
+    return Effect("new", keeps, tuple(extra), temporary, (sizes.weights, sizes.weights, sizes.n))
 
 
 @rule("transformer_encoder_layer")

@@ -67,7 +67,12 @@ def buffers(size: int, count: float) -> tuple[int, ...]:
     return (size,) * whole + ((rest,) if rest else ())
 
 
-@rule("identity", "positive", "detach", "requires_grad", "retain_grad", "conj", "resolve_conj", "resolve_neg")
+@rule("detach")
+def detach(site: Site) -> Effect:
+    return Effect("view")
+
+
+@rule("identity", "positive", "requires_grad", "retain_grad", "conj", "resolve_conj", "resolve_neg")
 def identity(site: Site) -> Effect:
     return Effect("view", passes=(0,))
 

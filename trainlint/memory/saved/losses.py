@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from trainlint.memory.saved.site import Effect, Site, broadcast, rule
+from trainlint.memory.saved.site import INDEX, Effect, Site, broadcast, rule
 
 
 def reduced(site: Site) -> bool:
@@ -90,12 +90,13 @@ def nll_loss(site: Site) -> Effect:
 
 @rule("ctc_loss")
 def ctc_loss(site: Site) -> Effect | None:
-    """The forward variables: steps × samples × (2 × longest target + 1)."""
+    """The forward variables: steps × samples × (2 × longest target + 1), the likelihoods, both lengths."""
     if len(site.x.shape) != 3 or len(site.operands) < 2 or len(site.operands[1].shape) != 2:
         return None
     steps, samples, _ = site.x.shape
     states = 2 * site.operands[1].shape[1] + 1
-    return Effect("new", ("input", "other"), (steps * samples * states * site.x.itemsize,))
+    extra = (steps * samples * states * site.x.itemsize, samples * site.x.itemsize, INDEX * samples, INDEX * samples)
+    return Effect("new", ("input", "other"), extra)
 
 
 @rule("multilabel_margin_loss")

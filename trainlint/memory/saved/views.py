@@ -6,7 +6,7 @@ from trainlint.memory.saved.site import Effect, Site, rule
 from trainlint.memory.saved.strides import is_contiguous, viewed
 
 # the gradient of a whole view is a view of the gradient; that of a part is a tensor of zeros with the part filled in
-WHOLE = ("view", "transpose", "permute", "unsqueeze", "squeeze", "view_as", "expand_as_self", "unflatten", "real")
+WHOLE = ("view", "transpose", "permute", "unsqueeze", "squeeze", "view_as", "unflatten", "real")
 PART = ("select", "narrow", "diagonal", "unfold", "as_strided", "slice")
 
 
