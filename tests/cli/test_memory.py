@@ -46,9 +46,30 @@ def test_json(tmp_path: Path) -> None:
     assert said["terms"]["parameters"] == said["terms"]["gradients"] == said["terms"]["optimizer"] == weights
     assert said["terms"]["batch"] == 32 * (3 * 32 * 32 * 4 + 8)
     assert said["peak"]["allocated"] <= said["peak"]["reserved"]
-    assert sum(said["peak"]["terms"].values()) <= said["peak"]["allocated"]
+    assert sum(said["peak"]["terms"].values()) == said["peak"]["allocated"]
     assert said["peak"]["at"]["path"] == "train.py"
-    assert {line["line"] for line in said["lines"]} >= {13, 15}
+    lines = {line["line"]: line for line in said["lines"]}
+    assert lines[6]["parameters"] == weights
+    assert lines[15]["saved"] > 0
+    # the momentum belongs to the line of the step
+    assert lines[17]["held"] >= weights
+    assert sum(line["held"] for line in said["lines"]) == said["peak"]["allocated"]
+
+
+def test_notebook(tmp_path: Path) -> None:
+    head, _, loop = SCRIPT.partition("def train")
+    cells = [
+        {"cell_type": "code", "source": source, "metadata": {}, "outputs": [], "execution_count": None}
+        for source in (head, f"def train{loop}")
+    ]
+    notebook = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    (tmp_path / "train.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
+    said = json.loads(trainlint(tmp_path, "--output-format", "json", "train.ipynb").stdout)
+    assert said["complete"] is True
+    assert said["path"] == "train.ipynb"
+    places = {(line["cell"], line["line"]) for line in said["lines"]}
+    # the model is built in the first cell, the loss computed on the fifth line of the second
+    assert {(0, 6), (1, 5)} <= places
 
 
 def test_text_and_another_batch(tmp_path: Path) -> None:

@@ -170,6 +170,70 @@ def test_what_is_not_known_is_said(change: str, reason: str) -> None:
     assert any(what.startswith(reason) for _, what in estimate.unknown)
 
 
+CUDA = """
+net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 14 * 14, 10)).cuda()
+"""
+BODY = 8 * 27 + 8
+HEAD_SIZE = 10 * 1568 + 10
+SGD = "optimizer = torch.optim.SGD(net.parameters(), lr=0.1)\n"
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "state"),
+    [
+        (SGD, 0),
+        ("optimizer = torch.optim.SGD(net.parameters(), 0.1, 0.9)\n", BODY + HEAD_SIZE),
+        ("optimizer = torch.optim.Adam(net[3].parameters())\n", 2 * HEAD_SIZE),
+        ("optimizer = torch.optim.Adam(filter(lambda p: p.requires_grad, net.parameters()))\n", 2 * (BODY + HEAD_SIZE)),
+        (
+            "optimizer = torch.optim.SGD([{'params': net[0].parameters()}, "
+            "{'params': net[3].parameters(), 'momentum': 0.9}], lr=0.1)\n",
+            HEAD_SIZE,
+        ),
+        (
+            "for p in net[0].parameters():\n    p.requires_grad = False\n" + SGD.replace("0.1", "0.1, momentum=0.9"),
+            HEAD_SIZE,
+        ),
+    ],
+)
+def test_what_optimizers_keep(optimizer: str, state: int) -> None:
+    """Positions, groups, parts of a model and frozen parameters."""
+    estimate = estimated(HEAD + CUDA + optimizer + LOOP)
+    assert estimate.unknown == []
+    assert estimate.terms["optimizer"] == 4 * state
+    assert estimate.terms["gradients"] == 4 * (HEAD_SIZE + (0 if "requires_grad =" in optimizer else BODY))
+
+
+@pytest.mark.parametrize(
+    ("before", "loop", "reason"),
+    [
+        ("", LOOP.replace("out = net(x)", "with torch.autocast('cuda'):\n        out = net(x)"), "automatic mixed"),
+        ("", LOOP.replace("net(x)", "torch.utils.checkpoint.checkpoint(net, x)"), "what `checkpoint`"),
+        ("net = nn.DataParallel(net)\n", LOOP, "what `DataParallel`"),
+        ("import m\nSGD = torch.optim.SGD\noptimizer = SGD(net.parameters(), 0.1, m.momentum)\n", LOOP, "the state of"),
+        ("import m\noptimizer = torch.optim.SGD(m.some(net), 0.1)\n", LOOP, "which parameters"),
+    ],
+)
+def test_what_is_not_counted_is_said(before: str, loop: str, reason: str) -> None:
+    estimate = estimated(HEAD + CUDA + SGD + before + loop)
+    assert any(what.startswith(reason) for _, what in estimate.unknown), estimate.unknown
+
+
+def test_gradients_that_stay() -> None:
+    """`set_to_none=False` keeps them through the forward, and `retain_graph` what backward needs."""
+    code = HEAD + CUDA + SGD
+    usual = estimated(code + LOOP)
+    kept = estimated(code + LOOP.replace("zero_grad()", "zero_grad(set_to_none=False)"))
+    twice = estimated(
+        code + LOOP.replace("    loss.backward()", "    loss.backward(retain_graph=True)\n    loss.backward()")
+    )
+    assert usual.complete
+    assert kept.complete
+    assert twice.complete
+    assert kept.peak.allocated > usual.peak.allocated
+    assert twice.peak.allocated >= kept.peak.allocated
+
+
 def test_accumulation_keeps_gradients_between_the_steps() -> None:
     code = HEAD + MODELS["residual"] + OPTIMIZERS["sgd"]
     plain = LOOP.replace("range(STEPS)", "range(100)")

@@ -105,7 +105,7 @@ def call_function(
         args = [func.bound, *args]
     bind_parameters(run, inner, func, args, kwargs)
     frame = Frame(func.name, func.owner, run.tick(), inner)
-    saved_grad, saved_via, saved_conds = run.grad, run.via, run.conds
+    saved_grad, saved_autocast, saved_via, saved_conds = run.grad, run.autocast, run.via, run.conds
     floors, leaves = (run.floor, run.attribute_floor), run.leaves
     run.leaves = None
     run.frames.append(frame)
@@ -125,7 +125,7 @@ def call_function(
         run.leaves = leaves
         run.active.pop()
         run.frames.pop()
-        run.grad = saved_grad
+        run.grad, run.autocast = saved_grad, saved_autocast
     result = returned(frame)
     left(run, result)
     return result
@@ -154,9 +154,9 @@ def call_external(
         tape = run.program.tape
         before = len(tape.entries) if tape is not None else 0
         result = handler(registry.OpCall(run, scope, node, name, given, named))
-        if tape is not None and result is not None and name.startswith("torch."):
+        if tape is not None and result is not None:
             operands = [*given, *named.values()]
-            result = record(run, scope, name, node, operands, result, options_of(given, named), before)
+            result = record(run, scope, name, node, operands, result, given, named, before)
     if result is None:
         made = registry.kind_of(name)
         if made is not None:
@@ -180,11 +180,6 @@ def call_external(
         owner = run.frames[-1].owner if run.frames else None
         run.fact(Call(name, node, scope.file, args, kwargs, result, run.loops, run.grad, run.function, owner))
     return result
-
-
-def options_of(args: list[Value], kwargs: dict[str, Value]) -> dict[str, Value]:
-    """The arguments of an operation by position (`0`, `1`, …) and name."""
-    return {**{str(n): value for n, value in enumerate(args)}, **kwargs}
 
 
 # what is told of parameters, not computed from their numbers
@@ -282,7 +277,7 @@ def call_object(run: Run, scope: Scope, obj: Obj, args: list[Value], kwargs: dic
                 if tape is None or obj.kind not in ("module", "loss"):
                     return result
                 operands = [*args, *kwargs.values()]
-                return record(run, scope, obj.name, node, operands, result, kwargs, before, obj)
+                return record(run, scope, obj.name, node, operands, result, args, kwargs, before, obj)
     if obj.kind not in HARMLESS_KINDS:
         run.event("unknown_call", node, scope, obj, None, (*args, *kwargs.values()), obj.name)
     return Unknown(f"{obj.name.rpartition('.')[2]}()(…)")
@@ -358,7 +353,7 @@ def array_call(
         if result is not None:
             if tape is not None and receiver.lib == "torch":
                 operands = [receiver, *args, *kwargs.values()]
-                result = record(run, scope, f"Tensor.{name}", node, operands, result, options_of(args, kwargs), before)
+                result = record(run, scope, f"Tensor.{name}", node, operands, result, args, kwargs, before)
             if name == "type_as" and isinstance(result, Array):
                 return result.but(device="given")
             if args and name not in FOLLOWS:

@@ -131,7 +131,7 @@ def option_defaults(run: Run, func: Func) -> dict[str, Value]:
 
 
 def decorator_context(run: Run, func: Func) -> None:
-    """`@torch.no_grad()` and `@torch.inference_mode()` hold for the whole body."""
+    """`@torch.no_grad()`, `@torch.inference_mode()` and `@torch.autocast(…)` hold for the whole body."""
     from trainlint.analysis.expressions import evaluate
     from trainlint.analysis.values import Ext
 
@@ -139,7 +139,9 @@ def decorator_context(run: Run, func: Func) -> None:
         return
     for decorator in func.node.decorators:
         node = decorator.func if isinstance(decorator, ir.Call) else decorator
-        if dotted(node).rpartition(".")[2] not in ("no_grad", "inference_mode"):
+        name = dotted(node).rpartition(".")[2]
+        run.autocast = run.autocast or name == "autocast"
+        if name not in ("no_grad", "inference_mode"):
             continue
         with run.silent():
             value = evaluate(run, func.scope, node)

@@ -45,7 +45,7 @@ def get_item(run: Run, scope: Scope, value: Value, index: ir.Expr, expr: ir.Subs
         before = len(tape.entries) if tape is not None else 0
         result = (handler(call) if handler else None) or Array(lib=value.lib, grad=value.grad)
         if tape is not None and value.lib == "torch":
-            result = record(run, scope, "Tensor.__getitem__", expr, [value], result, {}, before)
+            result = record(run, scope, "Tensor.__getitem__", expr, [value], result, [], {}, before)
         return result
     if isinstance(value, Ext):
         # a generic alias such as `list[int]` or an environment lookup

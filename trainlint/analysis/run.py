@@ -46,6 +46,7 @@ class Run:
         "active",
         "assuming",
         "attribute_floor",
+        "autocast",
         "budget",
         "conds",
         "depth",
@@ -76,6 +77,8 @@ class Run:
         self.via: tuple[ir.Stmt, ...] = ()
         self.active: list[ir.FunctionDef | ir.Lambda] = []
         self.grad = True
+        # inside a context of automatic mixed precision
+        self.autocast = False
         self.muted = 0
         # how many places around this one catch or expect an error
         self.expecting = 0

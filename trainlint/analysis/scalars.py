@@ -168,7 +168,7 @@ def array_operator(run: Run, scope: Scope, op: str, left: Value, right: Value, e
     if tape is None:
         return result
     name = f"operator.{op}" + ("=" if isinstance(expr, ir.AugAssign) else "")
-    return record(run, scope, name, expr, [left, right], result, {"0": left, "1": right}, before)
+    return record(run, scope, name, expr, [left, right], result, [left, right], {}, before)
 
 
 def sequence_operator(op: str, left: Value, right: Value) -> Value:

@@ -434,7 +434,7 @@ def mentions(expr: ir.Expr, name: str) -> bool:
 
 
 def _with(run: Run, scope: Scope, stmt: ir.With) -> bool:
-    saved_grad = run.grad
+    saved_grad, saved_autocast = run.grad, run.autocast
     leaving: list[tuple[Instance, Func]] = []
     for item, target in stmt.items:
         value = evaluate(run, scope, item)
@@ -445,7 +445,7 @@ def _with(run: Run, scope: Scope, stmt: ir.With) -> bool:
         stopped = execute_block(run, scope, stmt.body)
     for instance, leave in reversed(leaving):
         calls.call_function(run, scope, bind(leave, instance), [Const(None)] * 3, {}, stmt.items[0][0])
-    run.grad = saved_grad
+    run.grad, run.autocast = saved_grad, saved_autocast
     return stopped
 
 
@@ -458,6 +458,9 @@ def enter(run: Run, scope: Scope, value: Value, node: ir.Expr, leaving: list[tup
             run.grad = truth(value.arg(0, "mode")) is True
         elif value.kind == "enable_grad":
             run.grad = True
+        elif value.kind == "autocast" and not value.name.endswith("no_sync"):
+            enabled = value.kwargs.get("enabled")
+            run.autocast = enabled is None or assumed_truth(enabled) is not False
         elif value.kind == "accumulate":
             run.event("unknown_call", node, scope, value, None, tuple(value.args), "accumulate")
         return value.attrs.get("entered", value)

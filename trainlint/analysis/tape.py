@@ -35,8 +35,11 @@ class Site:
     file: File
     operands: tuple[Array, ...]
     results: tuple[Array, ...]
-    options: dict[str, Value]
+    # the arguments as given, without the tensor of a method
+    positional: list[Value]
+    named: dict[str, Value]
     grad: bool
+    autocast: bool
     layer: Obj | None
     loops: tuple[Loop, ...]
     live: Live
@@ -87,7 +90,8 @@ def record(
     node: ir.Expr | ir.Stmt,
     operands: list[Value],
     result: Value,
-    options: dict[str, Value],
+    positional: list[Value],
+    named: dict[str, Value],
     before: int,
     layer: Obj | None = None,
 ) -> Value:
@@ -98,19 +102,23 @@ def record(
     tape = run.program.tape
     if tape is None or run.muted:
         return result
-    parts = any(isinstance(entry, Site) for entry in tape.entries[before:])
-    if parts and op.startswith(("torch.", "Tensor.", "operator.")):
-        # the inside of a model of another library is not on the tape, whatever it calls
+    if composed(op) and any(isinstance(entry, Site) for entry in tape.entries[before:]):
         return result
     given = tuple(tensors(operands))
     fresh = renewed(result, {id(a) for a in given})
     results = tuple(tensors([fresh]))
     if results:
-        live = alive(run)
-        tape.add(
-            Site(op, node, scope.file, given, results, options, run.grad, layer, run.loops, live, run.conds, run.via)
-        )
+        around = (run.loops, alive(run), run.conds, run.via)
+        tape.add(Site(op, node, scope.file, given, results, positional, named, run.grad, run.autocast, layer, *around))
     return fresh
+
+
+def composed(op: str) -> bool:
+    """Does an operation cost what the recorded operations inside of it cost?
+
+    Not so a checkpoint, which keeps nothing of them, and a model of another library, whose inside is not on the tape.
+    """
+    return op.startswith(("torch.nn.", "Tensor.", "operator.")) or (op.startswith("torch.") and op.count(".") == 1)
 
 
 # the events that move memory
@@ -143,7 +151,7 @@ def renewed(result: Value, known: set[int]) -> Value:
 def tensors(values: list[Value]) -> Iterator[Array]:
     """The arrays among values and in the lists among them."""
     for value in values:
-        if isinstance(value, Array):
+        if isinstance(value, Array) and value.lib == "torch":
             yield value
         elif isinstance(value, Seq) and value.items is not None:
             yield from tensors(value.items)

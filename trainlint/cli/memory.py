@@ -25,14 +25,19 @@ def show_memory(options: argparse.Namespace) -> int:
     path = os.path.abspath(options.file)
     if not os.path.isfile(path):
         raise UsageError(f"{options.file}: no such file")
-    found = Session([root_of(path)]).memory(path, options.batch_size)
+    session = Session([root_of(path)])
+    found = session.memory(path, options.batch_size)
     if not found:
         raise UsageError(f"{options.file} has no training loop: a loop that runs `backward()`")
     estimate = chosen(found, options.entry)
+
+    def locate(path: str, line: int) -> tuple[str, int | None, int]:
+        return (os.path.relpath(path), *session.located(path, line))
+
     if options.output_format == "json":
-        print(json.dumps(as_object(estimate, os.path.relpath), ensure_ascii=False, indent=1))
+        print(json.dumps(as_object(estimate, locate), ensure_ascii=False, indent=1))
     else:
-        print("\n".join(harmless(line) for line in as_text(estimate, os.path.relpath)))
+        print("\n".join(harmless(line) for line in as_text(estimate, locate)))
         others = [each for each in found if each is not estimate]
         if others:
             lines = ", ".join(str(each.line) for each in others)

@@ -79,13 +79,13 @@ class CachingAllocator:
         self._blocks: dict[Hashable, Block] = {}
         self._segments = 0
 
-    def allocate(self, key: Hashable, size: int) -> None:
-        """Serve a request; `key` names it for `free`. A request of no bytes takes nothing.
+    def allocate(self, key: Hashable, size: int) -> int:
+        """Serve a request; `key` names it for `free`. Gives the bytes of its block; no bytes take none.
 
         Raises `OutOfMemory` where the capacity does not suffice.
         """
         if size <= 0:
-            return
+            return 0
         wanted = rounded(size)
         small = wanted <= SMALL_LIMIT
         block = self._take(small, wanted) or self._new_segment(wanted)
@@ -96,6 +96,7 @@ class CachingAllocator:
         self._blocks[key] = block
         self.allocated += block.size
         self.peak_allocated = max(self.peak_allocated, self.allocated)
+        return block.size
 
     def free(self, key: Hashable) -> None:
         """Give a block back; it is merged with its free neighbours and kept. Unknown keys are ignored."""

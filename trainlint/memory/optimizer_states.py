@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from trainlint.memory.weights import Options, Unclear, Weight
+from trainlint.memory.options import Options, Unclear
+from trainlint.memory.weights import Weight
 
 State = Callable[[Options, Weight], list[int]]
 

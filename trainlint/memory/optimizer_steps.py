@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
-from trainlint.memory.weights import Options, Unclear, Weight
+from trainlint.memory.options import Options, Unclear
+from trainlint.memory.weights import Weight
 
 Sizes = list[int]
 

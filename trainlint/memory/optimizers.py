@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from trainlint.memory import optimizer_states, optimizer_steps
-from trainlint.memory.weights import Options, Unclear, Weight
+from trainlint.memory.options import Options, Unclear
+from trainlint.memory.weights import Weight
 
 __all__ = ["Weight", "shared", "state", "temporaries"]
 

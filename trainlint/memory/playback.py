@@ -6,50 +6,35 @@ before dies where the body binds the name again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 
+from trainlint.analysis.facts import Loop
 from trainlint.analysis.tape import Live, Mark, Returned, Site, held_by
-from trainlint.analysis.values import Array, Obj, Value
+from trainlint.analysis.values import Array, Const, Place, Value
+from trainlint.memory.book import Book
 from trainlint.memory.saved import Effect
-from trainlint.memory.timeline import Graph, Node, Role, Storage, Timeline
+from trainlint.memory.timeline import Graph, Node, Role, Storage, Timeline, Where
+from trainlint.memory.wiring import effect_of
 
-STEPS = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Weight:
-    """A parameter or buffer on the device."""
-
-    key: Hashable
-    size: int
-    trained: bool
-    buffer: bool = False
+# which steps also do what happens in some only; the last two are watched. With accumulation one step of the cycle
+# leaves gradients and another one uses them
+PLAIN = (True, True, True)
+CYCLE = (True, False, False, True)
+# where a tensor that only moves a batch comes from
+MOVES = frozenset({"Tensor.to", "Tensor.cuda"})
+PLACES = {"input": 0, "other": 1, "third": 2}
 
 
 @dataclass(slots=True)
-class Model:
-    """What the numbers of a playback come from.
+class Line:
+    """What a line does in the step, in bytes; `shape` and `what` are of its last operation."""
 
-    `size` gives the bytes of a tensor (None: not known), `effect` what an operation does to memory, `weights_of` the
-    parameters of a layer, `states` the bytes of an optimizer's state for a weight, `line` the place billed for a site.
-    """
-
-    size: Callable[[Array], int | None]
-    effect: Callable[[Site], Effect | None]
-    weights_of: Callable[[Obj], Sequence[Weight]]
-    # the parameter that a tensor is
-    parameter: Callable[[Array], Weight | None]
-    states: Callable[[Value, Weight], Sequence[int]]
-    step_temporaries: Callable[[Value, Sequence[Weight]], Sequence[int]]
-    optimized: Callable[[Value], Sequence[Weight]]
-    line: Callable[[Site], Hashable]
-    # does an operation only move a batch to the device?
-    moves: Callable[[Site], bool]
-    # does an event happen in some of the steps only (every k-th, with accumulation)?
-    sometimes: Callable[[Mark], bool]
-    # why it is not known how often an operation runs in a step; empty where it runs once
-    doubt: Callable[[Site], str]
+    saved: int = 0
+    output: int = 0
+    temporary: int = 0
+    shape: tuple[int, ...] | None = None
+    what: str = ""
 
 
 @dataclass(slots=True)
@@ -60,50 +45,53 @@ class Outcome:
     # living just before backward, by role
     forward: dict[Role, int] = field(default_factory=dict)
     batch: int = 0
-    saved: dict[Hashable, int] = field(default_factory=dict)
-    unknown: dict[Hashable, str] = field(default_factory=dict)
+    # the keys of the parameters that backward gave a gradient
+    trained: set[Hashable] = field(default_factory=set)
+    lines: dict[Where, Line] = field(default_factory=dict)
+    unknown: dict[Where, str] = field(default_factory=dict)
 
 
 class Playback:
     """One training loop on one device."""
 
-    def __init__(self, model: Model, weights: Iterable[Weight]) -> None:
-        self.model = model
+    def __init__(self, book: Book, loop: Loop) -> None:
+        self.book = book
+        self.loop = loop
         self.timeline = Timeline()
         self.graph = Graph(self.timeline)
         self.outcome = Outcome(self.timeline)
+        # the tape keeps the values, so that their identities stand for the storages
         self.of: dict[int, Storage] = {}
         # what names held at the end of the step before
         self.carried: dict[tuple[int, str], tuple[Storage, ...]] = {}
         self.bound: Live = {}
+        # the parameters whose state the optimizers have made, and the optimizers that have made what they share
         self.states: set[Hashable] = set()
-        self.values: list[Array] = []
-        for weight in weights:
-            role: Role = "buffers" if weight.buffer else "parameters"
-            self.timeline.allocate(weight.size, role, weight.key, pinned=True)
+        for tensor in book.tensors:
+            role: Role = "buffers" if tensor.buffer else "parameters"
+            self.timeline.allocate(tensor.size, role, tensor.line, pinned=True)
 
     def run(self, entries: Sequence[Site | Mark | Returned]) -> Outcome:
         """Play the entries of the loop's body."""
-        first = next((entry.live for entry in entries if not isinstance(entry, Returned)), {})
-        rare = {
-            id(e) for e in entries if isinstance(e, Mark) and e.event.kind != "unknown_call" and self.model.sometimes(e)
-        }
-        # with accumulation one step of the cycle leaves gradients and the last one uses them: both are watched
-        steps = (True, False, False, True) if rare else (True,) * STEPS
-        watched = 2
+        lives = [entry.live for entry in entries if not isinstance(entry, Returned)] or [{}]
+        rare = {id(entry) for entry in entries if isinstance(entry, Mark) and self.sometimes(entry)}
+        steps = CYCLE if rare else PLAIN
         for step, whole in enumerate(steps):
-            self.bound = first
-            if step == watched:
+            self.bound = lives[0]
+            if step == 2:
                 self.timeline.watch()
             self.outcome.batch = 0
-            self.outcome.saved = {}
+            self.outcome.lines = {}
             for entry in entries:
                 if whole or id(entry) not in rare:
                     self.play(entry)
-            last = next((entry.live for entry in reversed(entries) if not isinstance(entry, Returned)), {})
-            self.carry(last)
+            self.carry(lives[-1])
         self.timeline.settle()
         return self.outcome
+
+    def sometimes(self, mark: Mark) -> bool:
+        """Does an event happen in some of the steps only: every k-th, with accumulation?"""
+        return mark.event.kind != "unknown_call" and bool(mark.event.conds_in(self.loop))
 
     def play(self, entry: Site | Mark | Returned) -> None:
         if isinstance(entry, Returned):
@@ -128,8 +116,7 @@ class Playback:
         held |= {id(storage) for storages in self.carried.values() for storage in storages}
         for storage in list(self.timeline.living.values()):
             storage.named = id(storage) in held
-            if not (storage.pinned or storage.saved or storage.flying or storage.named):
-                self.timeline.free(storage)
+            self.released(storage)
 
     def carry(self, live: Live) -> None:
         """The end of a step: what the names hold lives on under their names."""
@@ -144,7 +131,7 @@ class Playback:
         self.of.clear()
 
     def released(self, storage: Storage) -> None:
-        """A graph does not keep it any more."""
+        """Free what nothing keeps any more."""
         if not (storage.saved or storage.pinned or storage.named or storage.flying):
             self.timeline.free(storage)
 
@@ -152,104 +139,111 @@ class Playback:
 
     def site(self, site: Site) -> None:
         """One operation: its result, what it keeps, its node in the graph."""
-        model, timeline = self.model, self.timeline
-        line = model.line(site)
-        timeline.phase = "forward"
-        if model.moves(site):
+        place = (site.file.path, Place(site.file.path, site.node).line)
+        line = self.outcome.lines.setdefault(place, Line())
+        line.what = site.op.removeprefix("Tensor.").removeprefix("operator.")
+        line.shape = self.book.sizes.shape(site.results[0].shape)
+        self.timeline.phase = "forward"
+        if site.op in MOVES and not any(array.grad for array in site.operands):
             for array in site.results:
-                self.made(site, array, "batch", line)
+                self.outcome.batch += self.made(site, array, "batch", place)
             return
-        doubt = model.doubt(site)
-        if doubt:
-            self.outcome.unknown.setdefault(line, doubt)
-        effect = model.effect(site)
+        if doubt := self.doubt(site):
+            self.outcome.unknown.setdefault(place, doubt)
+        weights = [(t.weight, t.trained) for t in self.book.of_layer(site.layer) if not t.buffer]
+        effect = effect_of(site, self.book.sizes, weights)
         if effect is None:
-            self.outcome.unknown.setdefault(line, f"what `{site.op.rpartition('.')[2]}` does to memory is not known")
-        weights = list(model.weights_of(site.layer)) if site.layer is not None else []
-        timeline.transient(effect.temporary if effect is not None else (), line)
-        output = effect.output if effect is not None else "new"
+            self.outcome.unknown.setdefault(place, f"what `{short(site)}` does to memory is not known")
+            effect = Effect("new")
+        self.timeline.transient(effect.temporary, place)
+        line.temporary += sum(effect.temporary) + sum(effect.backward)
+        self.results(site, effect, place)
+        self.connect(site, effect, place)
+        self.consumed(site)
+
+    def doubt(self, site: Site) -> str:
+        """Why it is not known how often an operation runs in a step, or in which precision; empty where it is."""
+        if site.loops[-1] is not self.loop:
+            return f"how often the loop of line {site.loops[-1].place.line} runs is not known"
+        depth = site.loops.index(self.loop) + 1
+        if any(level >= depth for level, _ in site.conds):
+            return "whether this line runs is not known"
+        return "automatic mixed precision is not counted yet" if site.autocast else ""
+
+    def results(self, site: Site, effect: Effect, place: Where) -> None:
+        """The storages of the results: their own, or that of the first operand."""
+        shares = effect.output in ("view", "inplace") and bool(site.operands)
+        source = self.of.get(id(site.operands[0])) if shares else None
         for array in site.results:
-            source = self.of.get(id(site.operands[0])) if site.operands else None
-            if output in ("view", "inplace") and site.operands and model.parameter(site.operands[0]) is not None:
-                continue
-            if output in ("view", "inplace") and source is not None:
+            if source is not None:
                 self.of[id(array)] = source
-                self.values.append(array)
                 source.flying = True
-            elif output != "none":
-                self.made(site, array, "activations", line, effect.storage if effect is not None else None)
-        self.connect(site, effect, weights, line)
-        for array in site.operands:
-            if id(array) in self.of and all(array is not result for result in site.results):
-                storage = self.of[id(array)]
-                storage.flying = any(self.of.get(id(result)) is storage for result in site.results)
+            elif effect.output != "none" and not (shares and self.book.of_value(site.operands[0]) is not None):
+                self.outcome.lines[place].output += self.made(site, array, "activations", place, effect.storage)
 
-    def made(self, site: Site, array: Array, role: Role, line: Hashable, storage_size: int | None = None) -> None:
-        size = storage_size or self.model.size(array)
+    def made(self, site: Site, array: Array, role: Role, place: Where, size: int | None = None) -> int:
+        """A new storage for a result; gives its bytes."""
+        size = size or self.book.sizes.bytes_of(array)
         if size is None:
-            self.outcome.unknown.setdefault(line, f"the size of what `{site.op.rpartition('.')[2]}` gives is not known")
-            return
-        storage = self.timeline.allocate(size, role, line)
+            self.outcome.unknown.setdefault(place, f"the size of what `{short(site)}` gives is not known")
+            return 0
+        storage = self.of[id(array)] = self.timeline.allocate(size, role, place)
         storage.flying = True
-        self.of[id(array)] = storage
-        # the value must live as long as its identity stands for the storage
-        self.values.append(array)
-        if role == "batch":
-            self.outcome.batch += size
+        return size
 
-    def connect(self, site: Site, effect: Effect | None, weights: list[Weight], line: Hashable) -> None:
+    def consumed(self, site: Site) -> None:
+        """An operand that no name holds dies after the operation, unless its storage is that of the result."""
+        given = {id(self.of[id(array)]) for array in site.results if id(array) in self.of}
+        for array in site.operands:
+            storage = self.of.get(id(array))
+            if storage is not None:
+                storage.flying = id(storage) in given
+
+    def connect(self, site: Site, effect: Effect, place: Where) -> None:
         """The node of an operation, where a graph hangs on its result."""
-        trained = [(weight.key, weight.size) for weight in weights if weight.trained and not weight.buffer]
-        own = [weight for a in site.operands if (weight := self.model.parameter(a)) is not None and weight.trained]
-        trained += [(weight.key, weight.size) for weight in own]
-        inputs = [a for a in site.operands if self.graph.reaches(id(a))]
-        if not site.grad or not (inputs or trained):
+        direct = [tensor for array in site.operands if (tensor := self.book.of_value(array)) is not None]
+        weights = tuple((t.key, t.size) for t in (*self.book.of_layer(site.layer), *direct) if t.trained)
+        inputs = [array for array in site.operands if self.graph.reaches(id(array))]
+        if not site.grad or not (inputs or weights):
             return
-        kept = self.kept(site, effect) if effect is not None else []
-        if effect is not None:
-            for size in effect.extra:
-                kept.append(self.timeline.allocate(size, "activations", line))
-        self.outcome.saved[line] = self.outcome.saved.get(line, 0) + sum(s.size for s in kept)
-        view = effect is not None and effect.output == "view"
-        passed = (
-            {id(site.operands[n]) for n in effect.passes if n < len(site.operands)} if effect is not None else set()
-        )
-        wanted = tuple((id(a), self.model.size(a) or 0, view or id(a) in passed) for a in inputs)
+        kept = self.kept(site, effect)
+        kept += [self.timeline.allocate(size, "activations", place) for size in effect.extra]
+        self.outcome.lines[place].saved += sum(storage.size for storage in kept)
+        passed = {id(site.operands[n]) for n in effect.passes if n < len(site.operands)}
+        view = effect.output == "view"
+        wanted = tuple((id(a), self.book.sizes.bytes_of(a) or 0, view or id(a) in passed) for a in inputs)
         results = tuple(id(a) for a in site.results)
-        backward = effect.backward if effect is not None else ()
-        self.graph.add(Node(line, results, wanted, tuple(trained), tuple(kept), backward))
+        self.graph.add(Node(place, results, wanted, weights, tuple(kept), effect.backward))
 
     def kept(self, site: Site, effect: Effect) -> list[Storage]:
-        """The storages that backward needs, each once."""
-        places: Mapping[str, int] = {"input": 0, "other": 1, "third": 2}
-        found: dict[int, Storage] = {}
-        for name in effect.keeps:
-            if name in ("output", "indices"):
-                arrays = site.results[name == "indices" :][:1]
-            else:
-                arrays = site.operands[places.get(name, 99) :][:1]
-            for array in arrays:
-                storage = self.of.get(id(array))
-                if storage is not None:
-                    found[id(storage)] = storage
-        return list(found.values())
+        """The storages that backward needs, each once; those of parameters are there anyway."""
+        arrays = [site.operands[PLACES[name]] for name in effect.keeps if PLACES.get(name, 99) < len(site.operands)]
+        arrays += site.results[:1] if "output" in effect.keeps else ()
+        arrays += site.results[1:2] if "indices" in effect.keeps else ()
+        found = [self.of[id(array)] for array in arrays if id(array) in self.of]
+        return list({id(storage): storage for storage in found}.values())
 
     def mark(self, mark: Mark) -> None:
-        event, timeline = mark.event, self.timeline
+        event = mark.event
         if event.kind == "unknown_call":
             self.unseen(mark)
-        if event.kind == "backward":
-            timeline.phase = "backward"
-            self.outcome.forward = timeline.by_role()
-            loss = event.subject
-            if isinstance(loss, Array) and self.graph.reaches(id(loss)):
-                self.graph.backward(id(loss), self.model.size(loss) or 4, self.released)
-            else:
-                self.outcome.unknown.setdefault(place_of(mark), "what `backward` starts from is not known")
+        elif event.kind == "backward":
+            self.backward(mark)
         elif event.kind == "step":
-            self.step(event.subject)
-        elif event.kind == "zero_grad":
-            self.graph.clear([weight.key for weight in self.model.optimized(event.subject)])
+            self.step(event.subject, place_of(mark))
+        elif event.kind == "zero_grad" and not is_constant(event.value, False):
+            self.graph.clear([tensor.key for tensor in self.book.cleared(event.subject)])
+
+    def backward(self, mark: Mark) -> None:
+        self.timeline.phase = "backward"
+        self.outcome.forward = self.timeline.by_role()
+        loss = mark.event.subject
+        if not isinstance(loss, Array) or not self.graph.reaches(id(loss)):
+            self.outcome.unknown.setdefault(place_of(mark), "what `backward` starts from is not known")
+            return
+        keep = any(is_constant(value, True) for value in mark.event.args)
+        self.graph.backward(id(loss), self.book.sizes.bytes_of(loss) or 4, self.released, keep)
+        self.outcome.trained |= self.graph.gradients.keys()
 
     def unseen(self, mark: Mark) -> None:
         """A call of something unknown that gets a tensor of the step."""
@@ -258,17 +252,28 @@ class Playback:
             name = event.name or getattr(event.subject, "name", "")
             self.outcome.unknown.setdefault(place_of(mark), f"what `{name or 'a call'}` does is not known")
 
-    def step(self, optimizer: Value) -> None:
+    def step(self, optimizer: Value, place: Where) -> None:
         """`optimizer.step()`: its state appears with the first gradients."""
-        timeline = self.timeline
+        timeline, book = self.timeline, self.book
         timeline.phase = "optimizer"
-        weights = [w for w in self.model.optimized(optimizer) if w.key in self.graph.gradients]
-        for weight in weights:
-            if weight.key not in self.states:
-                self.states.add(weight.key)
-                for size in self.model.states(optimizer, weight):
-                    timeline.allocate(size, "optimizer", ("optimizer", weight.key), pinned=True)
-        timeline.transient(self.model.step_temporaries(optimizer, weights), ("optimizer", None))
+        for group in book.groups(optimizer):
+            tensors = [t for t in book.inside(group.modules) if t.key in self.graph.gradients]
+            sizes = [n for t in tensors if t.key not in self.states for n in book.states(optimizer, group, t)]
+            if id(optimizer) not in self.states:
+                sizes += book.shared(optimizer, group, tensors)
+            self.states |= {id(optimizer), *(t.key for t in tensors)}
+            for size in sizes:
+                timeline.allocate(size, "optimizer", place, pinned=True)
+            timeline.transient(book.temporaries(optimizer, group, tensors), place)
+
+
+def short(site: Site) -> str:
+    """The name of an operation as a person writes it."""
+    return site.op.rpartition(".")[2]
+
+
+def is_constant(value: Value | None, wanted: bool) -> bool:
+    return isinstance(value, Const) and value.value is wanted
 
 
 def place_of(mark: Mark) -> tuple[str, int]:

@@ -3,92 +3,106 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias, get_args
 
-from trainlint.memory.estimate import Estimate, line_number
-from trainlint.memory.timeline import Peak
+from trainlint.memory.estimate import Estimate
+from trainlint.memory.playback import Line
+from trainlint.memory.timeline import Role, Where
 
 TERMS = ("parameters", "buffers", "gradients", "optimizer", "batch", "activations", "workspace")
-AT_PEAK = ("parameters", "buffers", "gradients", "optimizer", "batch", "activations", "temporary", "workspace")
+AT_PEAK = get_args(Role)
 BAR = 32
 MOST_LINES = 12
+# file and line → the path as a person knows it, the cell of a notebook, the line in the file or the cell
+Locate: TypeAlias = Callable[[str, int], tuple[str, "int | None", int]]
 
 
-def as_object(estimate: Estimate, shown: Callable[[str], str]) -> dict[str, Any]:
-    """The contract of DESIGN: sizes in bytes, places with 1-based lines. `shown` makes a path short."""
+def as_object(estimate: Estimate, locate: Locate) -> dict[str, Any]:
+    """The contract of DESIGN: sizes in bytes, places with 1-based lines."""
     peak = estimate.peak
+    at = place(peak.line or (estimate.path, estimate.line), locate)
     return {
         "version": 1,
-        "path": shown(estimate.path),
+        "path": locate(estimate.path, 1)[0],
         "batch_size": estimate.batch_size,
         "complete": estimate.complete,
-        "unknown": [{"line": line or None, "what": what} for line, what in estimate.unknown],
+        "unknown": [{**place(where, locate), "what": what} for where, what in estimate.unknown],
         "terms": {name: estimate.terms.get(name, 0) for name in TERMS},
         "peak": {
             "allocated": peak.allocated,
             "reserved": estimate.reserved,
             "device": None,
-            "at": place(peak, estimate, shown),
-            "terms": {name: dict(peak.roles).get(name, 0) for name in AT_PEAK},  # type: ignore[call-overload]
+            "at": {**at, "phase": peak.phase},
+            "terms": {name: peak.roles.get(name, 0) for name in AT_PEAK},
         },
         "parameters": estimate.parameters,
         "per_sample": {"activations": estimate.per_sample},
         "fits": None,
-        "lines": lines(estimate, shown),
+        "lines": [entry(estimate, where, locate) for where in heaviest(estimate)],
         "remedies": [],
     }
 
 
-def place(peak: Peak, estimate: Estimate, shown: Callable[[str], str]) -> dict[str, Any]:
-    """Where the peak was reached."""
-    where = peak.line if isinstance(peak.line, tuple) else (estimate.path, 0)
-    path = where[0] if isinstance(where[0], str) and line_number(where) else estimate.path
-    return {"path": shown(path), "line": line_number(where) or estimate.line, "phase": peak.phase}
+def place(where: Where, locate: Locate) -> dict[str, Any]:
+    """Path, cell and line; None where no line is meant."""
+    path, cell, line = locate(*where) if where is not None else (None, None, None)
+    return {"path": path, "cell": cell, "line": line}
 
 
-def lines(estimate: Estimate, shown: Callable[[str], str]) -> list[dict[str, Any]]:
-    """What the lines of the program hold at the peak, the heaviest first."""
-    held: dict[tuple[str, int], int] = {}
-    for where, size in estimate.peak.lines.items():
-        number = line_number(where)
-        if number and isinstance(where, tuple):
-            key = (str(where[0]), number)
-            held[key] = held.get(key, 0) + size
-    for where, size in estimate.parameter_lines.items():
-        held[where] = held.get(where, 0) + size
-    result = []
-    for (path, number), size in sorted(held.items(), key=lambda item: -item[1]):
-        saved = sum(n for where, n in estimate.saved.items() if where == (path, number))
-        owned = estimate.parameter_lines.get((path, number), 0)
-        result.append({"path": shown(path), "line": number, "held": size, "saved": saved, "parameters": owned})
-    return result
+def heaviest(estimate: Estimate) -> list[tuple[str, int]]:
+    """The lines that something is known of, those first that hold most at the peak."""
+    known = {*estimate.peak.lines, *estimate.lines}
+    held = estimate.peak.lines
+    return sorted((where for where in known if where is not None), key=lambda where: (-held.get(where, 0), where))
 
 
-def as_text(estimate: Estimate, shown: Callable[[str], str]) -> list[str]:
+def entry(estimate: Estimate, where: tuple[str, int], locate: Locate) -> dict[str, Any]:
+    """One line of the contract."""
+    line = estimate.lines.get(where, Line())
+    return {
+        **place(where, locate),
+        "held": estimate.peak.lines.get(where, 0),
+        "saved": line.saved,
+        "output": line.output,
+        "temporary": line.temporary,
+        "parameters": estimate.parameter_lines.get(where, 0),
+        "shape": " ".join(map(str, line.shape)) if line.shape is not None else None,
+        "what": line.what or None,
+    }
+
+
+def as_text(estimate: Estimate, locate: Locate) -> list[str]:
     """Terms with bars, the peak, the heaviest lines, and what is not known."""
     peak = estimate.peak
     least = "" if estimate.complete else "at least "
     batch = f" at batch {estimate.batch_size}" if estimate.batch_size is not None else ""
-    result = [f"{shown(estimate.path)}:{estimate.line}  one training step{batch}"]
+    result = [f"{written((estimate.path, estimate.line), locate)}  one training step{batch}"]
     result.append(f"  peak {least}{human(peak.allocated)} allocated, {least}{human(estimate.reserved)} reserved")
-    where = place(peak, estimate, shown)
-    result.append(f"  reached in the {peak.phase} of line {where['line']}")
-    most = max([*estimate.terms.values(), 1])
-    for name in TERMS:
-        size = estimate.terms.get(name, 0)
-        if size:
-            result.append(f"  {name:12} {human(size):>10}  {'█' * max(1, round(BAR * size / most))}")
-    heavy = lines(estimate, shown)[:MOST_LINES]
+    if peak.line is not None:
+        result.append(f"  reached in the {peak.phase} of {written(peak.line, locate)}")
+    shown = [(name, estimate.terms[name]) for name in TERMS if estimate.terms.get(name)]
+    result += [f"  {name:12} {human(size):>10}  {bar(size, max(n for _, n in shown))}" for name, size in shown]
+    heavy = [(where, peak.lines[where]) for where in heaviest(estimate) if peak.lines.get(where)][:MOST_LINES]
     if heavy:
         result.append("  held at the peak by line")
-        widest = heavy[0]["held"] or 1
-        for line in heavy:
-            bar = "█" * max(1, round(BAR * line["held"] / widest))
-            result.append(f"  {line['path']}:{line['line']:<6} {human(line['held']):>10}  {bar}")
+        names = [written(where, locate) for where, _ in heavy]
+        width = max(map(len, names))
+        for name, (_, size) in zip(names, heavy, strict=True):
+            result.append(f"  {name:{width}}  {human(size):>10}  {bar(size, heavy[0][1])}")
     if estimate.unknown:
         result.append("  not known, and left out of the sums:")
-        result += [f"    {f'line {line}: ' if line else ''}{what}" for line, what in estimate.unknown]
+        result += [f"    {written(w, locate) + ': ' if w is not None else ''}{text}" for w, text in estimate.unknown]
     return result
+
+
+def written(where: tuple[str, int], locate: Locate) -> str:
+    """`train.py:31`, `notebook.ipynb:cell 3:2`."""
+    path, cell, line = locate(*where)
+    return f"{path}:{line}" if cell is None else f"{path}:cell {cell}:{line}"
+
+
+def bar(size: int, most: int) -> str:
+    return "█" * max(1, round(BAR * size / max(most, 1)))
 
 
 def human(size: int) -> str:

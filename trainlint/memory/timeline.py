@@ -15,16 +15,21 @@ from trainlint.memory.allocator import CachingAllocator
 Role: TypeAlias = Literal[
     "parameters", "buffers", "gradients", "optimizer", "batch", "activations", "temporary", "workspace"
 ]
+# what memory is billed to: a file and a 1-based line; None where no line of the program stands for it
+Where: TypeAlias = "tuple[str, int] | None"
 Phase: TypeAlias = Literal["setup", "forward", "backward", "optimizer"]
 
 
 @dataclass(slots=True, eq=False)
 class Storage:
-    """A piece of device memory. `line` is what the user's code is billed with: any hashable place."""
+    """A piece of device memory. `line` is what the user's code is billed with.
+
+    `size` is what was asked for, `taken` what the allocator gives for it.
+    """
 
     size: int
     role: Role
-    line: Hashable
+    line: Where
     # how many operations keep it for their backward
     saved: int = 0
     # a result that no name holds yet, and whether one did when it was last looked
@@ -33,16 +38,17 @@ class Storage:
     # parameters, buffers, states: they die only when told so
     pinned: bool = False
     dead: bool = False
+    taken: int = 0
 
 
 @dataclass(slots=True)
 class Peak:
-    """The largest sum of living bytes, by role and line, and where it was reached."""
+    """The largest sum of living bytes, by role and line (as taken, so that they add up), and where it was reached."""
 
     allocated: int = 0
     roles: dict[Role, int] = field(default_factory=dict)
-    lines: dict[Hashable, int] = field(default_factory=dict)
-    line: Hashable = None
+    lines: dict[Where, int] = field(default_factory=dict)
+    line: Where = None
     phase: Phase = "setup"
 
 
@@ -54,15 +60,14 @@ class Timeline:
         self.living: dict[int, Storage] = {}
         self.phase: Phase = "setup"
         self.peak = Peak()
-        self.peak_reserved = 0
         self._rising = False
-        self._line: Hashable = None
+        self._line: Where = None
 
-    def allocate(self, size: int, role: Role, line: Hashable, *, pinned: bool = False) -> Storage:
+    def allocate(self, size: int, role: Role, line: Where, *, pinned: bool = False) -> Storage:
         """A new storage of `size` bytes."""
         storage = Storage(size, role, line, pinned=pinned)
         self.living[id(storage)] = storage
-        self.allocator.allocate(id(storage), size)
+        storage.taken = self.allocator.allocate(id(storage), size)
         if self.allocator.allocated > self.peak.allocated:
             self.peak.allocated = self.allocator.allocated
             self._rising, self._line = True, line
@@ -84,10 +89,12 @@ class Timeline:
             return
         self._rising = False
         self.peak.line = self._line
-        self.peak.roles, self.peak.lines = self.by_role(), {}
+        roles: dict[Role, int] = {}
+        lines: dict[Where, int] = {}
         for storage in self.living.values():
-            self.peak.lines[storage.line] = self.peak.lines.get(storage.line, 0) + storage.size
-        self.peak_reserved = self.allocator.peak_reserved
+            roles[storage.role] = roles.get(storage.role, 0) + storage.taken
+            lines[storage.line] = lines.get(storage.line, 0) + storage.taken
+        self.peak.roles, self.peak.lines = roles, lines
 
     def watch(self) -> None:
         """Forget the peak so far: what follows is the step that is reported."""
@@ -96,13 +103,13 @@ class Timeline:
         self.allocator.peak_reserved = self.allocator.reserved
 
     def by_role(self) -> dict[Role, int]:
-        """Living bytes by role."""
+        """Living bytes by role, as asked for."""
         roles: dict[Role, int] = {}
         for storage in self.living.values():
             roles[storage.role] = roles.get(storage.role, 0) + storage.size
         return roles
 
-    def transient(self, sizes: Iterable[int], line: Hashable) -> None:
+    def transient(self, sizes: Iterable[int], line: Where) -> None:
         """Storages that live together and only for a moment."""
         for storage in [self.allocate(size, "temporary", line) for size in sizes]:
             self.free(storage)
@@ -112,7 +119,7 @@ class Timeline:
 class Node:
     """An operation in the graph: what its backward needs and where the gradients go."""
 
-    line: Hashable
+    line: Where
     # the results, by the identity of their values
     results: tuple[int, ...]
     # operands that a gradient is wanted for: identity, bytes, and whether it is that of the result or a view of it
@@ -191,7 +198,7 @@ class Graph:
         for (identity, storage), (_, size, _) in zip(made, node.inputs, strict=True):
             self._flow(flowing, identity, storage, size, node.line)
 
-    def _flow(self, flowing: dict[int, Storage], identity: int, new: Storage, size: int, line: Hashable) -> None:
+    def _flow(self, flowing: dict[int, Storage], identity: int, new: Storage, size: int, line: Where) -> None:
         """A gradient arrives; a second one is added to the first.
 
         In place where the first owns its storage, else into a new one (torch/csrc/autograd/input_buffer.cpp).

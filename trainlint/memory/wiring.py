@@ -3,39 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from trainlint.analysis.parameters import SIZES
 from trainlint.analysis.tape import Site
-from trainlint.analysis.values import Array, Const, Obj, Seq, Value
+from trainlint.analysis.values import Array, Const, Seq, Value
 from trainlint.memory import saved
-from trainlint.memory.playback import Weight
-
-if TYPE_CHECKING:
-    from trainlint.memory.estimate import Sizes
+from trainlint.memory.options import HIDDEN, positions
+from trainlint.memory.sizes import Sizes
+from trainlint.memory.weights import Weight
 
 WHOLE = frozenset({"int64", "int32", "int16", "int8", "uint8", "bool"})
-# the names of the positional arguments of layers that decide about memory
-POSITIONS: dict[str, tuple[str, ...]] = {
-    "ReLU": ("inplace",),
-    "ReLU6": ("inplace",),
-    "ELU": ("alpha", "inplace"),
-    "LeakyReLU": ("negative_slope", "inplace"),
-    "SiLU": ("inplace",),
-    "Mish": ("inplace",),
-    "Hardswish": ("inplace",),
-    "Hardsigmoid": ("inplace",),
-    "Dropout": ("p", "inplace"),
-    "Dropout2d": ("p", "inplace"),
-    "MaxPool2d": ("kernel_size", "stride", "padding", "dilation", "return_indices"),
-    "LSTM": ("input_size", "hidden_size", "num_layers"),
-    "GRU": ("input_size", "hidden_size", "num_layers"),
-    "RNN": ("input_size", "hidden_size", "num_layers"),
-}
 
 
-def effect_of(site: Site, sizes: Sizes, weights: Sequence[tuple[Weight, tuple[int, ...]]]) -> saved.Effect | None:
-    """The effect of an operation; None where the table or one of the sizes is not known."""
+def effect_of(site: Site, sizes: Sizes, weights: Sequence[tuple[Weight, bool]]) -> saved.Effect | None:
+    """The effect of an operation; None where the table, a size or an option that decides is not known.
+
+    `weights` are the parameters of the layer and whether they are trained.
+    """
     operands = [tensor(array, sizes, site.grad) for array in site.operands]
     results = [tensor(array, sizes, site.grad) for array in site.results]
     if any(each is None for each in (*operands, *results)):
@@ -44,37 +28,49 @@ def effect_of(site: Site, sizes: Sizes, weights: Sequence[tuple[Weight, tuple[in
         # a tensor that is made from numbers
         return saved.Effect("new")
     given = [each for each in operands if each is not None]
-    given += [saved.Tensor(shape, 4, site.grad and weight.trained) for weight, shape in weights if not weight.buffer]
+    given += [saved.Tensor(weight.shape, weight.itemsize, site.grad and trained) for weight, trained in weights]
     made = [each for each in results if each is not None]
     return saved.effect(site.op, given, made[0] if len(made) == 1 else made, options_of(site))
 
 
 def tensor(array: Array, sizes: Sizes, grad: bool) -> saved.Tensor | None:
     """A tensor in numbers."""
-    shape = sizes.shape(array)
+    shape = sizes.shape(array.shape)
     if shape is None:
         return None
     dtype = array.dtype or "float32"
     return saved.Tensor(shape, SIZES.get(dtype, 4), grad and array.grad is True, dtype not in WHOLE)
 
 
-def options_of(site: Site) -> Mapping[str, object]:
-    """The arguments of a function, or of the constructor of a layer, that are constants."""
-    values: dict[str, Value] = dict(site.options)
+def options_of(site: Site) -> dict[str, object]:
+    """The arguments of a function, or of the constructor of a layer, by name."""
     if site.layer is not None:
-        values = layer_options(site.layer)
-    return {name: plain(value) for name, value in values.items() if isinstance(value, (Const, Seq))}
+        return by_name(site.layer.name, site.layer.args, site.layer.kwargs)
+    found = by_name(site.op.removesuffix("_"), site.positional, site.named)
+    if not isinstance(found.get("training", True), bool):
+        # `training=self.training`: a training step is what is estimated
+        del found["training"]
+    if site.op.startswith("operator.") and not isinstance(site.positional[0], Array):
+        found["reflected"] = True
+    return found
 
 
-def layer_options(layer: Obj) -> dict[str, Value]:
-    names = POSITIONS.get(layer.name.rpartition(".")[2], ())
-    return {**dict(zip(names, layer.args, strict=False)), **layer.kwargs}
+def by_name(qualified: str, args: Sequence[Value], kwargs: Mapping[str, Value]) -> dict[str, object]:
+    """Arguments by the names of the signature, with `HIDDEN` where some may have no name here.
+
+    Values that are no constants stay abstract values, which no option may be.
+    """
+    names = positions(qualified) or ()
+    found = {name: plain(value) for name, value in {**dict(zip(names, args, strict=False)), **kwargs}.items()}
+    if "**" in kwargs or any(not isinstance(value, Array) for value in args[len(names) :]):
+        found[HIDDEN] = None
+    return found
 
 
 def plain(value: Value) -> object:
-    """The Python value of a constant or of a list of constants."""
+    """The Python value of a constant or of a list of constants, else the abstract value."""
     if isinstance(value, Const):
         return value.value
     if isinstance(value, Seq) and value.items is not None:
         return tuple(plain(item) for item in value.items)
-    return None
+    return value

@@ -100,7 +100,8 @@ def training_arguments(call: OpCall) -> Value | None:
 @method("optimizer", "zero_grad")
 def zero_grad(call: OpCall) -> Value | None:
     if call.receiver is not None:
-        call.run.event("zero_grad", call.node, call.scope, call.receiver, None, tuple(call.args))
+        kept = call.arg(0, "set_to_none")
+        call.run.event("zero_grad", call.node, call.scope, call.receiver, kept, tuple(call.args))
     return Const(None)
 
 

@@ -169,7 +169,7 @@ def evaluate(call: OpCall) -> Value | None:
 @method("module", "zero_grad")
 def module_zero_grad(call: OpCall) -> Value | None:
     if call.receiver is not None:
-        call.run.event("zero_grad", call.node, call.scope, call.receiver)
+        call.run.event("zero_grad", call.node, call.scope, call.receiver, call.arg(0, "set_to_none"))
     return Const(None)
 
 

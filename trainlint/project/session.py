@@ -169,6 +169,11 @@ class Session:
         document, _ = self._at_hand(path)
         return [] if document is None else self._ready_analyser().memory(path, document, batch)
 
+    def located(self, path: str, line: int) -> tuple[int | None, int]:
+        """The cell of a notebook and the line in it, or None and the line of any other file."""
+        joined = self._at_hand(path)[1] if path.endswith(".ipynb") else None
+        return (None, line) if joined is None else joined.locate(line)
+
     # changes of the outside
 
     def set_base(self, rev: str | None) -> None:

@@ -15,6 +15,7 @@ from trainlint.analysis.program import Program
 from trainlint.analysis.references import stated_references
 from trainlint.analysis.tape import Tape
 from trainlint.analysis.values import Place
+from trainlint.analysis.watching import Watch
 from trainlint.analysis.workspace import Workspace
 from trainlint.rules.finding import LEVELS, Finding, Level, Related
 from trainlint.rules.registry import OWN_CODES, Rule, all_rules
@@ -138,7 +139,7 @@ class Analyser:
         from trainlint.memory.estimate import estimates
 
         program = Program(path, document, self.workspace)
-        program.tape = Tape()
+        program.tape, program.watch = Tape(), Watch(frozenset())
         program.interpret()
         derive(program)
         return estimates(program, batch)

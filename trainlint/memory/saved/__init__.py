@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 
+from trainlint.memory.options import Options, Unclear
 from trainlint.memory.saved.names import normal
 from trainlint.memory.saved.site import RULES, Effect, Site, Tensor
 
@@ -27,7 +28,7 @@ def effect(
     result: Tensor | Sequence[Tensor] | None,
     options: Mapping[str, object],
 ) -> Effect | None:
-    """What an operation does to memory; None where it is not known.
+    """What an operation does to memory; None where it, or an option that decides about memory, is not known.
 
     `op` is a qualified name: "torch.nn.Conv2d" (the call of a layer), "torch.nn.functional.relu", "torch.relu",
     "Tensor.add_", "operator.+". `operands` are the tensors in order; the parameters of a layer come last. `options`
@@ -43,8 +44,12 @@ def effect(
     results = [result] if isinstance(result, Tensor) else list(result or ())
     graph = not results or any(each.floating for each in results)
     wanted = frozenset(i for i, each in enumerate(operands) if each.grad and each.floating) if graph else frozenset()
-    inplace = inplace or options.get("inplace") is True
-    made = found(Site(name, operands, results, options, layer, inplace, method, wanted))
+    asked = Options(options)
+    try:
+        inplace = inplace or ("inplace" in asked and asked.on("inplace"))
+        made = found(Site(name, operands, results, asked, layer, inplace, method, wanted))
+    except Unclear:
+        return None
     return made if made is None or wanted else without_graph(made)
 
 

@@ -26,12 +26,12 @@ def original(site: Site, needed: bool) -> tuple[str, ...]:
 
 @rule("add", "sub", "rsub")
 def add(site: Site) -> Effect:
-    passes = [0] if site.wants(0) and not narrow(site, 0) and not site.flag("reflected") else []
+    passes = [0] if site.wants(0) and not narrow(site, 0) and not site.options.told("reflected") else []
     if site.name == "rsub":
         return Effect(site.output)
     if site.name == "add" and site.wants(1) and not narrow(site, 1):
         passes.append(1)
-    if site.name == "add" and site.flag("reflected"):
+    if site.name == "add" and site.options.told("reflected"):
         passes = [0]
     backward = summed(site, 1) if site.name == "sub" else ()
     return Effect(site.output, passes=tuple(passes), backward=backward)
@@ -46,7 +46,7 @@ def mul(site: Site) -> Effect:
 
 @rule("div")
 def div(site: Site) -> Effect:
-    if site.flag("reflected"):
+    if site.options.told("reflected"):
         # the reciprocal, times the number
         return Effect("new", (), (site.n,), backward=(site.n,) * 3)
     second = site.wants(1)
@@ -72,9 +72,9 @@ def power(site: Site) -> Effect:
     if len(site.operands) > 1:
         count = 3 + site.wants(0) + bool(summed(site, 1))
         return Effect("new", ("input", "other", "output"), backward=(site.out,) * count + (site.out // 4,))
-    if site.flag("reflected"):
+    if site.options.told("reflected"):
         return Effect("new", ("input", "output"), backward=(site.n,))
-    backward = () if site.options.get("exponent", site.options.get("other")) == 0 else (site.n,) * 2
+    backward = () if site.options.value("exponent", site.options.value("other")) == 0 else (site.n,) * 2
     return Effect(site.output, original(site, True), clone(site, site.wants(0)), backward=backward)
 
 

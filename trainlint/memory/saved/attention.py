@@ -38,7 +38,7 @@ def heads(site: Site, count: int) -> Heads | None:
     key = site.operands[1] if len(site.operands) > 1 and len(site.operands[1].shape) == len(query.shape) else query
     if len(query.shape) not in (2, 3) or not count:
         return None
-    first = site.flag("batch_first") and len(query.shape) == 3
+    first = site.options.on("batch_first") and len(query.shape) == 3
     batch = 1 if len(query.shape) == 2 else query.shape[0 if first else 1]
     targets = query.count // max(1, batch * query.shape[-1])
     sources = key.count // max(1, batch * key.shape[-1])
@@ -48,7 +48,7 @@ def heads(site: Site, count: int) -> Heads | None:
 
 def projections(site: Site, sizes: Heads, same: bool) -> list[int]:
     """The copies with the batch in the middle that the projections keep, and query, key and value."""
-    first = site.flag("batch_first") and len(site.x.shape) == 3
+    first = site.options.on("batch_first") and len(site.x.shape) == 3
     copies = ([sizes.n] if same else [sizes.n, sizes.m]) if first else []
     return [*copies, *([3 * sizes.n] if same else [sizes.n, 2 * sizes.m])]
 
@@ -60,12 +60,12 @@ def layer(site: Site) -> Effect | None:
     if sizes is None:
         return None
     inputs = [each for each in site.operands[:3] if len(each.shape) == len(site.x.shape)]
-    same = site.flag("same", all(each.shape == site.x.shape for each in inputs))
-    first = site.flag("batch_first") and len(site.x.shape) == 3
+    same = site.options.told("same", all(each.shape == site.x.shape for each in inputs))
+    first = site.options.on("batch_first") and len(site.x.shape) == 3
     extra = projections(site, sizes, same)
     keeps = () if first else ("input",) if same else ("input", "other")
-    dropout = site.number("dropout") if site.training else 0
-    if not site.flag("need_weights", True):
+    dropout = site.options.number("dropout", 0) if site.training else 0
+    if not site.options.on("need_weights", True):
         # the result of the fused kernel, in the layout that the last projection wants
         extra += [sizes.n, STATISTIC * sizes.rows]
         return Effect("new", keeps, tuple(extra), backward=(sizes.n,) * 4)
@@ -91,15 +91,15 @@ def encoder_layer(site: Site) -> Effect | None:
     width = site.x.shape[-1]
     middle = n // width * site.whole("dim_feedforward", 2048)
     statistics = 2 * STATISTIC * (n // (width * item))
-    dropped = site.training and site.number("dropout", 0.1) > 0
+    dropped = site.training and site.options.number("dropout", 0.1) > 0
     attention = [*projections(site, sizes, True), n, STATISTIC * sizes.rows]
     # ReLU keeps its result, which the second linear layer keeps as well where dropout does not copy it
-    relu = site.options.get("activation", "relu") == "relu"
+    relu = site.options.value("activation", "relu") == "relu"
     hidden = [middle] if relu and not dropped else [middle, middle]
     masks = [n // item, middle // item, n // item] if dropped else []
     # the sums before the second norm (of a post-norm layer: before each), and the normalised inputs of linear layers
-    first = site.flag("batch_first") and len(site.x.shape) == 3
-    pre = site.flag("norm_first")
+    first = site.options.on("batch_first") and len(site.x.shape) == 3
+    pre = site.options.on("norm_first")
     sums = [n] if pre else [n, n]
     normals = ([] if first else [n]) + [n] if pre else [n]
     kept = ("input",) if pre or not first else ()

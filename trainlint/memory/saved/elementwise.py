@@ -94,7 +94,7 @@ def whole(site: Site) -> Effect:
 
 @rule("clamp", "clamp_min", "clamp_max")
 def clamp(site: Site) -> Effect:
-    bounds = sum(site.options.get(name) is not None for name in ("min", "max")) if site.name == "clamp" else 1
+    bounds = sum(site.options.value(name) is not None for name in ("min", "max")) if site.name == "clamp" else 1
     # a bool mask for each bound
     backward = (site.x.count,) * (bounds or 1)
     if site.inplace:
@@ -139,7 +139,7 @@ def rrelu(site: Site) -> Effect | None:
 
 @rule("gumbel_softmax")
 def gumbel_softmax(site: Site) -> Effect:
-    if not site.flag("hard"):
+    if not site.options.on("hard"):
         return Effect("new", ("output",), temporary=(site.n,) * 2, backward=(site.n,))
     axis = site.whole("dim", -1)
     rows = site.x.count // max(1, site.x.shape[axis])
@@ -149,7 +149,7 @@ def gumbel_softmax(site: Site) -> Effect:
 @rule("dropout")
 def dropout(site: Site) -> Effect:
     """CUDA keeps a bool mask, the CPU one of the input's dtype; in place both keep the latter."""
-    p = site.number("p", 0.5)
+    p = site.options.number("p", 0.5)
     if not site.training or p == 0:
         return Effect("view", passes=(0,))
     if p == 1:
@@ -162,7 +162,7 @@ def dropout(site: Site) -> Effect:
 @rule("dropout1d", "dropout2d", "dropout3d", "feature_dropout")
 def channel_dropout(site: Site) -> Effect:
     """One number for each channel of each sample. Without a batch, the first axis is the channel."""
-    if not site.training or site.number("p", 0.5) == 0:
+    if not site.training or site.options.number("p", 0.5) == 0:
         return Effect("view", passes=(0,))
     return Effect(site.output, extra=(channel_mask(site),))
 
@@ -177,7 +177,7 @@ def channel_mask(site: Site) -> int:
 
 @rule("alpha_dropout", "feature_alpha_dropout")
 def alpha_dropout(site: Site) -> Effect:
-    if not site.training or site.number("p", 0.5) == 0:
+    if not site.training or site.options.number("p", 0.5) == 0:
         return Effect("view", passes=(0,))
     mask = site.n if site.name == "alpha_dropout" else channel_mask(site)
     return Effect(site.output, extra=(mask,), temporary=(mask,))

@@ -13,7 +13,7 @@ def getitem(site: Site) -> Effect:
     """
     if len(site.operands) > 1:
         return Effect("new", ("other", "third")[: len(site.operands) - 1], backward=(site.n,))
-    if site.flag("copies"):
+    if site.options.told("copies"):
         return Effect("new", backward=(site.n,))
     return Effect("view", passes=(0,) if site.result.count == site.x.count else ())
 

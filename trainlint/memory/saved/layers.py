@@ -14,8 +14,8 @@ def convolution(site: Site) -> Effect:
     """Input and weight are kept whichever of them wants a gradient; padding that is not zeros is a copy."""
     spatial = len(site.operands[1].shape) - 2
     weight = site.weight()
-    mode = site.options.get("padding_mode", "zeros")
-    padding = site.options.get("padding", 0)
+    mode = site.options.value("padding_mode", "zeros")
+    padding = site.options.value("padding", 0)
     if mode != "zeros" and padding != 0:
         copy = padded(site, both_sides(site, padding, spatial))
         kept = ("input",) if mode in ("reflect", "replicate") and site.wants(0) else ()
@@ -37,7 +37,7 @@ def padded(site: Site, more: Sequence[int]) -> int:
 
 
 def same_padding(site: Site, spatial: int) -> list[int]:
-    dilation = each(site.options.get("dilation", 1), spatial)
+    dilation = each(site.options.value("dilation", 1), spatial)
     return [d * (k - 1) for d, k in zip(dilation, site.operands[1].shape[2:], strict=True)]
 
 
@@ -83,7 +83,7 @@ def batch_norm(site: Site) -> Effect:
     shape = site.x.shape
     channels = shape[1] if len(shape) > 1 else 1
     kept = ("input", "weight") if len(site.operands) > 1 and site.layer else ("input",)
-    batch = site.training or site.options.get("track_running_stats") is False
+    batch = site.training or site.options.value("track_running_stats") is False
     statistics = (STATISTIC * channels,) * 2 if batch else ()
     return Effect("new", kept, statistics)
 
@@ -94,7 +94,7 @@ def instance_norm(site: Site) -> Effect:
     shape = site.x.shape
     batched = len(shape) > 2
     rows = shape[0] * shape[1] if batched else shape[0]
-    tracked = site.flag("track_running_stats")
+    tracked = site.options.on("track_running_stats")
     affine = site.layer and len(site.operands) > 1
     extra = [STATISTIC * rows] * (2 if not tracked or site.training else 0)
     extra += [STATISTIC * rows] * (2 if tracked else 0)
@@ -111,7 +111,7 @@ def layer_norm(site: Site) -> Effect:
 
 def normalised(site: Site) -> int:
     """The elements that are normalised together."""
-    shape = site.options.get("normalized_shape")
+    shape = site.options.value("normalized_shape")
     if isinstance(shape, int):
         return shape
     if isinstance(shape, (tuple, list)) and shape and all(isinstance(size, int) for size in shape):
@@ -127,7 +127,7 @@ def rms_norm(site: Site) -> Effect:
     rows = site.x.count // max(1, normalised(site))
     affine = len(site.operands) > 1
     keeps = ("input", "weight") if affine and site.layer else ("input",)
-    if not site.flag("composite"):
+    if not site.options.told("composite"):
         return Effect("new", keeps, (STATISTIC * rows,))
     row = rows * site.x.itemsize
     if affine and not site.wants(0):
@@ -163,7 +163,7 @@ def embedding(site: Site) -> Effect:
 
 @rule("embedding_bag")
 def embedding_bag(site: Site) -> Effect | None:
-    if len(site.x.shape) != 2 or site.options.get("mode", "mean") == "max":
+    if len(site.x.shape) != 2 or site.options.value("mode", "mean") == "max":
         return None
     bags, length = site.x.shape
     extra = (INDEX * (bags * length + 1), INDEX * bags, INDEX * bags, INDEX * bags)

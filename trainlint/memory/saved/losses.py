@@ -8,7 +8,7 @@ from trainlint.memory.saved.site import INDEX, Effect, Site, broadcast, rule
 
 
 def reduced(site: Site) -> bool:
-    return site.options.get("reduction", "mean") != "none"
+    return site.options.value("reduction", "mean") != "none"
 
 
 def full(site: Site) -> int:
@@ -38,7 +38,7 @@ def l1_loss(site: Site) -> Effect:
     """|input - target|, then the mean: the difference is kept."""
     size = full(site)
     first = reduced(site)
-    mean = first and site.options.get("reduction", "mean") == "mean"
+    mean = first and site.options.value("reduction", "mean") == "mean"
     backward = (size,) * ((0 if site.wants(0) and site.wants(1) else 1) + mean)
     return Effect("new", (), (size,), (size,) if first else (), backward)
 
@@ -54,9 +54,9 @@ def with_logits(site: Site) -> Effect:
 @rule("kl_div")
 def kl_div(site: Site) -> Effect:
     size = full(site)
-    spare = (size,) * 2 + ((size,) if reduced(site) and not site.flag("log_target") else ())
-    keeps = ("input", "other") if site.wants(1) else () if site.flag("log_target") else ("other",)
-    extra = (size,) if site.flag("log_target") else ()
+    spare = (size,) * 2 + ((size,) if reduced(site) and not site.options.on("log_target") else ())
+    keeps = ("input", "other") if site.wants(1) else () if site.options.on("log_target") else ("other",)
+    extra = (size,) if site.options.on("log_target") else ()
     return Effect("new", keeps, extra, spare, (size,) * (3 if site.wants(1) else 1))
 
 
@@ -77,7 +77,7 @@ def cross_entropy(site: Site) -> Effect:
     if target is not None and target.floating:
         return Effect("new", keeps, (size,), (size,), (size,))
     rows = site.x.count // max(1, site.x.shape[1 if len(site.x.shape) > 1 else 0]) * site.x.itemsize
-    if site.number("label_smoothing"):
+    if site.options.number("label_smoothing", 0):
         # the smooth part masks what is ignored
         return Effect("new", keeps, (size, rows // site.x.itemsize), (rows,), (size, rows))
     return Effect("new", keeps, (size,), (), (size,))

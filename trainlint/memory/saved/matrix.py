@@ -21,7 +21,7 @@ def crossed(site: Site, first: int, second: int) -> tuple[str, ...]:
 
 @rule("addmm", "baddbmm", "addmv", "addbmm")
 def added(site: Site) -> Effect:
-    passes = (0,) if site.wants(0) and site.x.count == site.result.count and site.number("beta", 1) == 1 else ()
+    passes = (0,) if site.wants(0) and site.x.count == site.result.count and site.options.number("beta", 1) == 1 else ()
     return Effect(site.output, crossed(site, 1, 2), passes=passes)
 
 
@@ -89,7 +89,7 @@ def einsum(site: Site) -> Effect | None:
         return Effect("new", passes=(0,))
     if len(site.operands) != 2:
         return None
-    equation = site.options.get("equation")
+    equation = site.options.value("equation")
     a, b = site.operands
     copies = einsum_copies(equation, a, b) if isinstance(equation, str) else (0, 0)
     if copies is None:

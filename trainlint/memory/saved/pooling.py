@@ -46,7 +46,7 @@ def max_unpool(site: Site) -> Effect:
 
 @rule("interpolate")
 def interpolate(site: Site) -> Effect:
-    return Effect("new", ("input",) if site.options.get("mode") == "area" else ())
+    return Effect("new", ("input",) if site.options.value("mode") == "area" else ())
 
 
 @rule("pad_with_input")
@@ -57,7 +57,7 @@ def pad_with_input(site: Site) -> Effect:
 @rule("pad")
 def pad(site: Site) -> Effect:
     """Reflection and replication keep the input; a circular pad is several copies, a constant one a copy."""
-    mode = site.options.get("mode", "constant")
+    mode = site.options.value("mode", "constant")
     return Effect("new", ("input",) if mode in ("reflect", "replicate") else ())
 
 

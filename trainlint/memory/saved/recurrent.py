@@ -18,8 +18,8 @@ def recurrent(site: Site) -> Effect | None:
     hidden, layers = site.whole("hidden_size", 0), site.whole("num_layers", 1)
     if not hidden or len(site.x.shape) not in (2, 3):
         return None
-    directions = 2 if site.flag("bidirectional") else 1
-    batch_first = site.flag("batch_first") and len(site.x.shape) == 3
+    directions = 2 if site.options.on("bidirectional") else 1
+    batch_first = site.options.on("batch_first") and len(site.x.shape) == 3
     batch = 1 if len(site.x.shape) == 2 else site.x.shape[0 if batch_first else 1]
     steps = site.x.count // max(1, batch * site.x.shape[-1])
     item = site.x.itemsize

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
+
+from trainlint.memory.options import Options
 
 Output: TypeAlias = Literal["new", "view", "inplace", "none"]
 
@@ -69,7 +71,7 @@ class Site:
     name: str
     operands: Sequence[Tensor]
     results: Sequence[Tensor]
-    options: Mapping[str, object]
+    options: Options
     layer: bool = False
     inplace: bool = False
     method: bool = False
@@ -104,19 +106,10 @@ class Site:
 
     @property
     def training(self) -> bool:
-        return self.options.get("training", True) is not False
-
-    def number(self, name: str, default: float = 0) -> float:
-        """A number among the options; `default` where it is not given or not a number."""
-        value = self.options.get(name, default)
-        return value if isinstance(value, (int, float)) else default
+        return self.options.on("training", True)
 
     def whole(self, name: str, default: int = 1) -> int:
-        return int(self.number(name, default))
-
-    def flag(self, name: str, default: bool = False) -> bool:
-        value = self.options.get(name, default)
-        return value if isinstance(value, bool) else default
+        return int(self.options.number(name, default))
 
     def wants(self, position: int) -> bool:
         """Is a gradient of this operand asked for?"""

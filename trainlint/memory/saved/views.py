@@ -31,13 +31,13 @@ def expand(site: Site) -> Effect:
 def reshape(site: Site) -> Effect:
     """A view where the strides allow it, otherwise a copy. `copies` says it, where the strides are not known."""
     fits = viewed(site.x.shape, site.x.strides, site.result.shape) is not None
-    return Effect("new" if site.flag("copies", not fits) else "view", passes=(0,))
+    return Effect("new" if site.options.told("copies", not fits) else "view", passes=(0,))
 
 
 @rule("contiguous")
 def contiguous(site: Site) -> Effect:
     in_order = is_contiguous(site.x.shape, site.x.strides) and "memory_format" not in site.options
-    return Effect("new" if site.flag("copies", not in_order) else "view", passes=(0,))
+    return Effect("new" if site.options.told("copies", not in_order) else "view", passes=(0,))
 
 
 @rule("clone")
@@ -49,7 +49,7 @@ def clone(site: Site) -> Effect:
 def to(site: Site) -> Effect:
     """The tensor itself where it has the dtype already; a gradient takes the way back."""
     same = site.result.itemsize == site.x.itemsize and site.result.floating == site.x.floating
-    copy = site.flag("copy")
+    copy = site.options.on("copy")
     return Effect("new" if copy or not same else "view", passes=(0,) if same else ())
 
 

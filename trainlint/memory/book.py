@@ -1,0 +1,176 @@
+"""The models and optimizers of a training loop in numbers: parameters, who trains them, what optimizers keep."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+
+from trainlint.analysis.facts import Optimizer
+from trainlint.analysis.freezing import Training
+from trainlint.analysis.modules import walk
+from trainlint.analysis.parameters import SIZES, Held, holdings
+from trainlint.analysis.program import Program
+from trainlint.analysis.values import Array, Instance, Mapping, Obj, Place, Seq, Value
+from trainlint.memory import optimizers
+from trainlint.memory.options import positions
+from trainlint.memory.sizes import Sizes
+from trainlint.memory.timeline import Where
+from trainlint.memory.weights import Weight
+from trainlint.memory.wiring import by_name
+
+# several devices: what one of them holds beside the model is not counted yet
+SEVERAL = ("DataParallel", "DistributedDataParallel", "FullyShardedDataParallel")
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """A parameter or buffer of a model; `line` is where its layer is built."""
+
+    key: Hashable
+    weight: Weight
+    trained: bool
+    buffer: bool
+    line: Where
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return self.weight.size
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Parameters that an optimizer trains alike; `options` are the names and values that the group changes."""
+
+    modules: tuple[Value, ...]
+    options: dict[str, Value]
+
+
+class Book:
+    """Answers what the playback of a loop asks. What is not known is added to `unknown`, once each."""
+
+    def __init__(self, program: Program, modules: Iterable[Value], sizes: Sizes) -> None:
+        self.sizes = sizes
+        self.tensors: list[Tensor] = []
+        self.unknown: dict[str, None] = {}
+        self._layers: dict[int, list[Tensor]] = {}
+        self._parameters: dict[int, Tensor] = {}
+        self._seen: set[Hashable] = set()
+        self._training = Training(program)
+        self._optimizers = {id(fact.value): fact for fact in program.facts if isinstance(fact, Optimizer)}
+        for module in modules:
+            self._enter(module)
+
+    def _enter(self, module: Value) -> None:
+        for _, part in walk(module):
+            if isinstance(part, Obj) and part.name.rpartition(".")[2] in SEVERAL:
+                self._say(f"what `{part.name.rpartition('.')[2]}` adds on each device is not counted")
+        found = holdings(module)
+        for name, reason in found.unknown.items():
+            self._say(f"`{name or 'the model'}`: {reason}")
+        for held in found.tensors:
+            self._tensor(held)
+
+    def _tensor(self, held: Held) -> None:
+        owner, name = held.owner, held.name.rpartition(".")[2]
+        key = (id(owner), name)
+        if key in self._seen:
+            return
+        self._seen.add(key)
+        shape = self.sizes.shape(held.shape if held.shape is not None else (held.count,))
+        width = SIZES.get(held.dtype or "")
+        if shape is None or width is None:
+            self._say(f"the size of the parameter `{held.name}` is not known")
+            return
+        trained = not held.buffer and self._training.trained(held)
+        if trained is None:
+            self._say(f"whether `{held.name}` is trained is not known")
+        part = owner.attrs.get(name) if isinstance(owner, (Instance, Obj)) else None
+        own = part if isinstance(part, Obj) and part.kind == "parameter" else None
+        tensor = Tensor(key, Weight(shape, width), bool(trained), held.buffer, line_of(own or owner))
+        self.tensors.append(tensor)
+        self._layers.setdefault(id(owner), []).append(tensor)
+        if own is not None:
+            self._parameters[id(own)] = tensor
+
+    def of_layer(self, layer: Obj | None) -> Sequence[Tensor]:
+        """What a layer holds itself."""
+        return self._layers.get(id(layer), []) if layer is not None else []
+
+    def of_value(self, array: Array) -> Tensor | None:
+        """The parameter that a tensor is."""
+        return self._parameters.get(id(array.source)) if array.source is not None else None
+
+    def cleared(self, subject: Value) -> list[Tensor]:
+        """What `zero_grad` of an optimizer or a module clears."""
+        if id(subject) in self._optimizers:
+            return [tensor for group in self.groups(subject) for tensor in self.inside(group.modules)]
+        return self.inside((subject,))
+
+    def inside(self, modules: Iterable[Value]) -> list[Tensor]:
+        """The parameters of modules and of all below them."""
+        owners = dict.fromkeys(id(held.owner) for module in modules for held in holdings(module).tensors)
+        return [t for owner in owners for t in self._layers.get(owner, []) if not t.buffer]
+
+    def groups(self, optimizer: Value) -> list[Group]:
+        """What an optimizer was given, by group."""
+        fact = self._optimizers.get(id(optimizer))
+        found = groups_of(fact.params) if fact is not None else None
+        if found is None:
+            self._say("which parameters the optimizer holds is not known")
+        return found or []
+
+    def states(self, optimizer: Value, group: Group, tensor: Tensor) -> Sequence[int]:
+        """Bytes of what the optimizer keeps for one parameter."""
+        name, options = self._asked(optimizer, group)
+        found = optimizers.state(name, options, tensor.weight) if options is not None else None
+        if found is None:
+            self._say(f"the state of `{name.rpartition('.')[2] or 'the optimizer'}` is not known")
+        return found or ()
+
+    def shared(self, optimizer: Value, group: Group, tensors: Sequence[Tensor]) -> Sequence[int]:
+        """Bytes of what the optimizer keeps once for all parameters."""
+        name, options = self._asked(optimizer, group)
+        return (optimizers.shared(name, options, [t.weight for t in tensors]) if options is not None else None) or ()
+
+    def temporaries(self, optimizer: Value, group: Group, tensors: Sequence[Tensor]) -> Sequence[int]:
+        """Bytes of what lives together inside the step of one group."""
+        name, options = self._asked(optimizer, group)
+        found = optimizers.temporaries(name, options, [t.weight for t in tensors]) if options is not None else None
+        if found is None:
+            self._say(f"what `{name.rpartition('.')[2] or 'the optimizer'}` needs while it steps is not known")
+        return found or ()
+
+    def _asked(self, optimizer: Value, group: Group) -> tuple[str, dict[str, object] | None]:
+        """The class and the arguments by name, None for what is no known optimizer."""
+        if not isinstance(optimizer, Obj):
+            return "", None
+        # of a class without a known signature the parameters come first as well
+        args = optimizer.args if positions(optimizer.name) is not None else optimizer.args[1:]
+        return optimizer.name, by_name(optimizer.name, args, {**optimizer.kwargs, **group.options})
+
+    def _say(self, text: str) -> None:
+        self.unknown[text] = None
+
+
+def groups_of(params: Value | None) -> list[Group] | None:
+    """`net.parameters()`, or a list of `{"params": net.parameters(), "lr": 0.1}`; None for anything else."""
+    if isinstance(params, Obj) and params.kind in ("parameters", "named_parameters") and params.args:
+        return [Group((params.args[0],), {})]
+    if not isinstance(params, Seq) or not params.items:
+        return None
+    found = []
+    for item in params.items:
+        inner = groups_of(item.items.get("params")) if isinstance(item, Mapping) and not item.open else None
+        if inner is None or not isinstance(item, Mapping) or len(inner) != 1:
+            return None
+        options = {str(name): value for name, value in item.items.items() if name != "params"}
+        found.append(Group(inner[0].modules, options))
+    return found
+
+
+def line_of(owner: Value) -> Where:
+    """The file and line where a layer or parameter is built; None for what a library builds."""
+    if isinstance(owner, Obj) and owner.node is not None and owner.file:
+        return owner.file, Place(owner.file, owner.node).line
+    return None
