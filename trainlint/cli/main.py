@@ -67,6 +67,10 @@ def _run(options: argparse.Namespace) -> int:
         from trainlint.cli.config import show_config
 
         return show_config(options)
+    if command == "gpus":
+        from trainlint.cli.gpus import show_gpus
+
+        return show_gpus(options)
     from trainlint.project.cache import clean
 
     print(f"removed {clean()}")

@@ -38,6 +38,7 @@ def make_parser() -> Parser:
     config = commands.add_parser("config", help="show the configuration in force here")
     config.add_argument("--schema", action="store_true", help="print the JSON schema of the configuration instead")
     config.add_argument("--config", metavar="PATH", help="use this configuration file")
+    _gpus(commands.add_parser("gpus", help="list the GPUs that are known, and where they can be rented"))
     commands.add_parser("clean", help="remove the cache of findings")
     return parser
 
@@ -118,3 +119,10 @@ def _rule(parser: argparse.ArgumentParser) -> None:
 
 def _model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("place", metavar="FILE:LINE", help="a line of a file")
+
+
+def _gpus(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("filter", nargs="?", metavar="TEXT", help="part of a name, an architecture or an instance")
+    parser.add_argument(
+        "--output-format", choices=("text", "json"), default="text", metavar="FORMAT", help="text, json"
+    )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from trainlint.memory.gpus import SIZE, parse_memory
+
 LEVEL_NAMES = ("error", "warning", "info", "hint")
 
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)B?", re.IGNORECASE)
 _VERSION = re.compile(r"\d+(\.\d+){0,2}")
 
 
@@ -61,11 +63,10 @@ def memory_size(value: object) -> int:
     """Bytes of "24GiB", "24 GB" (decimal) or a plain number of bytes. Raises Wrong."""
     if isinstance(value, int) and not isinstance(value, bool) and value > 0:
         return value
-    match = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
-    if match is None or float(match[1]) <= 0:
-        raise Wrong('a size such as "24GiB"')
-    unit = 1024 if match[3] else 1000
-    return int(float(match[1]) * unit ** " KMGT".index(match[2].upper() or " "))
+    if isinstance(value, str):
+        with suppress(ValueError):
+            return parse_memory(value)
+    raise Wrong('a size such as "24GiB"')
 
 
 def _words_by_pattern(value: object) -> dict[str, tuple[str, ...]]:
@@ -95,7 +96,7 @@ def _options(value: object) -> dict[str, dict[str, Any]]:
 _VERSION_SCHEMA = {"type": "string", "pattern": f"^{_VERSION.pattern}$"}
 _WORDS = {"type": "array", "items": {"type": "string"}}
 _STRING = {"type": "string", "minLength": 1}
-_SIZE_SCHEMA = {"anyOf": [{"type": "string", "pattern": f"^{_SIZE.pattern}$"}, {"type": "integer", "minimum": 1}]}
+_SIZE_SCHEMA = {"anyOf": [{"type": "string", "pattern": f"^{SIZE.pattern}$"}, {"type": "integer", "minimum": 1}]}
 
 KEYS: dict[str, Key] = {
     key.name: key
