@@ -6,6 +6,7 @@ A tensor that is created without naming a device lives on the CPU, unless the pr
 from __future__ import annotations
 
 from trainlint.analysis.facts import Dropped, Mixed
+from trainlint.analysis.parameters import trains_itself
 from trainlint.analysis.run import Run, step
 from trainlint.analysis.scope import Scope
 from trainlint.analysis.values import Array, Class, Const, Ext, Func, Instance, Obj, Seq, Unknown, Value
@@ -36,7 +37,6 @@ TENSOR_METHODS = frozenset(
 )
 # layers that hold no parameters, or pass on what they are given
 _PLAIN = ("Sequential", "ModuleList", "ModuleDict", "DataParallel", "DistributedDataParallel", "Identity")
-_WEIGHTED = ("Linear", "Conv", "Embedding", "BatchNorm", "LayerNorm", "GroupNorm", "LSTM", "GRU", "RNN", "Multihead")
 
 
 def report_move(
@@ -115,20 +115,11 @@ def report_mixed(run: Run, scope: Scope, node: ir.Expr | ir.Stmt, op: str, value
 
 def report_fed(run: Run, scope: Scope, node: ir.Expr, layer: Obj, args: list[Value]) -> None:
     """Report a new tensor on the default device that a layer with weights takes inside `forward`."""
-    if layer.name.rpartition(".")[2].startswith(_WEIGHTED) and layer.name.startswith("torch.nn."):
-        for value in args[:1]:
-            if isinstance(value, Array) and value.device == "cpu" and not run.muted:
-                run.fact(
-                    Mixed(
-                        layer.name.rpartition(".")[2],
-                        node,
-                        scope.file,
-                        value,
-                        layer,
-                        forward_of(run),
-                        made_inside(run, value),
-                    )
-                )
+    value = args[0] if args else None
+    if run.muted or not isinstance(value, Array) or value.device != "cpu" or not trains_itself(layer):
+        return
+    name = layer.name.rpartition(".")[2]
+    run.fact(Mixed(name, node, scope.file, value, layer, forward_of(run), made_inside(run, value)))
 
 
 def forward_of(run: Run) -> Class | None:

@@ -55,24 +55,6 @@ REST = "*"
 OWN = "<layer>"
 
 
-# layers of torch.nn without parameters, by the beginning or the end of their names
-_BARE_STARTS = (
-    "ReLU", "LeakyReLU", "RReLU", "ELU", "SELU", "CELU", "GELU", "GLU", "SiLU", "Mish", "Sigmoid", "LogSigmoid", "Tanh",
-    "Soft", "LogSoftmax", "Hard", "Threshold", "Dropout", "AlphaDropout", "FeatureAlphaDropout", "Max", "Avg", "LPPool",
-    "Adaptive", "Fractional", "Flatten", "Unflatten", "Fold", "Unfold", "Upsampl", "PixelShuffle", "PixelUnshuffle",
-    "ChannelShuffle", "Identity", "ZeroPad", "ReflectionPad", "ReplicationPad", "ConstantPad", "CircularPad",
-    "CosineSimilarity", "PairwiseDistance",
-)  # fmt: skip
-
-
-def is_weightless(value: Value | None) -> bool:
-    """Is it a layer or loss of torch.nn that has no parameters?"""
-    if not isinstance(value, Obj) or not value.name.startswith("torch.nn."):
-        return False
-    name = value.name.rpartition(".")[2]
-    return name.endswith("Loss") or (name.startswith(_BARE_STARTS) and not name.startswith("AdaptiveLogSoftmax"))
-
-
 def is_module(value: Value | None) -> bool:
     """Is it certainly an `nn.Module` (or certainly used as one)?"""
     if isinstance(value, Instance):

@@ -138,6 +138,18 @@ def buffers_of(value: Value) -> Holdings:
     return _part(holdings(value), buffer=True)
 
 
+def is_weightless(value: Value) -> bool:
+    """Is it a module that certainly has no parameters, neither itself nor below it?"""
+    found = parameters_of(value)
+    return is_module(value) and not found.tensors and not found.unknown
+
+
+def trains_itself(layer: Obj) -> bool:
+    """Does a layer certainly hold a parameter itself?"""
+    own = own_of(layer)
+    return not isinstance(own, str) and any(not slot.buffer for slot in own.slots)
+
+
 def _part(both: Holdings, buffer: bool) -> Holdings:
     return Holdings([held for held in both.tensors if held.buffer is buffer], both.unknown)
 

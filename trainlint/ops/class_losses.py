@@ -7,22 +7,18 @@ from trainlint.analysis.values import Array, Const, Value, is_none, number
 from trainlint.ops.arguments import integer
 from trainlint.ops.broadcast import Shape, shape_of
 from trainlint.ops.dtypes import is_float, kind_of_dtype, promoted
-from trainlint.ops.elementwise_losses import every, refused, two, widened
+from trainlint.ops.elementwise_losses import compares, every, refused, widened
 from trainlint.ops.layers import autocast
-from trainlint.ops.losses import Outcome, Terms, handles
+from trainlint.ops.losses import Outcome, Terms
 
 
-@handles("cross_entropy", "nll_loss")
-def class_loss(terms: Terms) -> Outcome | None:
+@compares("cross_entropy", "nll_loss")
+def class_loss(terms: Terms, first: Array, target: Array) -> Outcome | None:
     """Class numbers for each place, or (cross-entropy only) a probability for each class of it.
 
     The classes are axis 1 of the input, axis 0 where it has only one. A target with the sizes of the input holds
     probabilities.
     """
-    pair = two(terms)
-    if pair is None:
-        return Outcome()
-    first, target = pair
     if refused(terms, first, "bic"):
         return None
     if first.shape is None:
@@ -153,16 +149,12 @@ def numbers_fit(terms: Terms, target: Array, classes: Value) -> bool:
     return True
 
 
-@handles("multi_margin_loss")
-def multi_margin(terms: Terms) -> Outcome | None:
+@compares("multi_margin_loss")
+def multi_margin(terms: Terms, first: Array, target: Array) -> Outcome | None:
     """`(N, C)` or `(C,)` against one class number for each sample."""
     power = number(terms.option("p", 1))
     if power is not None and not terms.require(power in (1, 2), "argument", what="p", got=Const(power)):
         return None
-    pair = two(terms)
-    if pair is None:
-        return Outcome()
-    first, target = pair
     if not scores(terms, first) or not whole(terms, target) or first.shape is None:
         return Outcome() if first.shape is None else None
     if not terms.require(len(first.shape) <= 2, "rank", first, got=Const(len(first.shape)), wanted="1 or 2"):
@@ -200,13 +192,9 @@ def whole(terms: Terms, target: Array) -> bool:
     return terms.require(holds, "dtype", target, what="target", got=target.dtype or "", wanted="int64")
 
 
-@handles("multilabel_margin_loss")
-def multilabel_margin(terms: Terms) -> Outcome | None:
+@compares("multilabel_margin_loss")
+def multilabel_margin(terms: Terms, first: Array, target: Array) -> Outcome | None:
     """`(N, C)` or `(C,)` against class numbers of the same sizes."""
-    pair = two(terms)
-    if pair is None:
-        return Outcome()
-    first, target = pair
     if not scores(terms, first) or not whole(terms, target):
         return None
     if first.shape is None or target.shape is None:

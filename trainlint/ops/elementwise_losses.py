@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 from trainlint.analysis import dims
 from trainlint.analysis.values import Array, Const, Value, is_none, number
@@ -71,10 +72,23 @@ def unknown(terms: Terms) -> bool:
     return any(not isinstance(v, Array) or v.lib != "torch" for v in terms.tensors.values()) or len(terms.tensors) < 2
 
 
-def two(terms: Terms) -> tuple[Array, Array] | None:
-    """Input and target where both are tensors."""
-    first, target = terms.tensor("input"), terms.tensor("target")
-    return (first, target) if first is not None and target is not None and not unknown(terms) else None
+Compare: TypeAlias = "Callable[[Terms, Array, Array], Outcome | None]"
+
+
+def compares(*names: str) -> Callable[[Compare], Compare]:
+    """Register what a loss makes of input and target; of others than two tensors nothing is known."""
+
+    def register(function: Compare) -> Compare:
+        @handles(*names)
+        def loss(terms: Terms) -> Outcome | None:
+            first, target = terms.tensor("input"), terms.tensor("target")
+            if first is None or target is None or unknown(terms):
+                return Outcome()
+            return function(terms, first, target)
+
+        return function
+
+    return register
 
 
 def widened(terms: Terms, dtype: str | None) -> str | None:
@@ -82,13 +96,9 @@ def widened(terms: Terms, dtype: str | None) -> str | None:
     return None if dtype in HALVES and autocast(terms.call) else dtype
 
 
-@handles("mse_loss", "l1_loss", "smooth_l1_loss")
-def difference(terms: Terms) -> Outcome | None:
+@compares("mse_loss", "l1_loss", "smooth_l1_loss")
+def difference(terms: Terms, first: Array, target: Array) -> Outcome | None:
     """A function of input - target, broadcast together with no more than a warning."""
-    pair = two(terms)
-    if pair is None:
-        return Outcome()
-    first, target = pair
     shape = together(terms, first, target)
     if shape is None:
         return None
@@ -118,13 +128,9 @@ def difference(terms: Terms) -> Outcome | None:
     return Outcome(shape, widened(terms, real_type(dtype)))
 
 
-@handles("huber_loss")
-def huber(terms: Terms) -> Outcome | None:
+@compares("huber_loss")
+def huber(terms: Terms, first: Array, target: Array) -> Outcome | None:
     """The dtype is that of the input."""
-    pair = two(terms)
-    if pair is None:
-        return Outcome()
-    first, target = pair
     shape = together(terms, first, target)
     if shape is None:
         return None
@@ -140,13 +146,9 @@ def huber(terms: Terms) -> Outcome | None:
     return Outcome(shape, widened(terms, first.dtype))
 
 
-@handles("binary_cross_entropy")
-def binary(terms: Terms) -> Outcome | None:
+@compares("binary_cross_entropy")
+def binary(terms: Terms, first: Array, target: Array) -> Outcome | None:
     """Input and target have the same sizes and the same floating dtype."""
-    pair = two(terms)
-    if pair is None:
-        return Outcome()
-    first, target = pair
     if not same_sizes(terms, first, target):
         return None
     if refused(terms, target, "bic") or refused(terms, first, "bic"):
@@ -163,13 +165,9 @@ def binary(terms: Terms) -> Outcome | None:
     return Outcome(shape, widened(terms, first.dtype))
 
 
-@handles("binary_cross_entropy_with_logits")
-def binary_with_logits(terms: Terms) -> Outcome | None:
+@compares("binary_cross_entropy_with_logits")
+def binary_with_logits(terms: Terms, first: Array, target: Array) -> Outcome | None:
     """The same sizes; the weights are broadcast into them."""
-    pair = two(terms)
-    if pair is None:
-        return Outcome()
-    first, target = pair
     if not same_sizes(terms, first, target):
         return None
     if refused(terms, target, "bi") or refused(terms, first, "bic"):
@@ -183,13 +181,9 @@ def binary_with_logits(terms: Terms) -> Outcome | None:
     return Outcome(shape, widened(terms, target.dtype))
 
 
-@handles("kl_div")
-def divergence(terms: Terms) -> Outcome | None:
+@compares("kl_div")
+def divergence(terms: Terms, first: Array, target: Array) -> Outcome | None:
     """Floats only; `batchmean` divides the sum by the first axis."""
-    pair = two(terms)
-    if pair is None:
-        return Outcome()
-    first, target = pair
     if refused(terms, first, "bic") or refused(terms, target, "bic"):
         return None
     shape = together(terms, first, target)
@@ -199,13 +193,9 @@ def divergence(terms: Terms) -> Outcome | None:
     return Outcome(shape, widened(terms, dtype), ("mean", "sum", "none", "elementwise_mean", "batchmean"))
 
 
-@handles("soft_margin_loss")
-def soft_margin(terms: Terms) -> Outcome | None:
+@compares("soft_margin_loss")
+def soft_margin(terms: Terms, first: Array, target: Array) -> Outcome | None:
     """The target is broadcast into the input, whose dtype the result has."""
-    pair = two(terms)
-    if pair is None:
-        return Outcome()
-    first, target = pair
     if refused(terms, first, "bi"):
         return None
     if kind_of_dtype(first.dtype) == 2 and refused(terms, target, "c"):
@@ -216,12 +206,8 @@ def soft_margin(terms: Terms) -> Outcome | None:
     return Outcome(shape, first.dtype)
 
 
-@handles("hinge_embedding_loss")
-def hinge(terms: Terms) -> Outcome | None:
-    pair = two(terms)
-    if pair is None:
-        return Outcome()
-    first, target = pair
+@compares("hinge_embedding_loss")
+def hinge(terms: Terms, first: Array, target: Array) -> Outcome | None:
     if refused(terms, first, "bc"):
         return None
     shape = together(terms, first, target)
@@ -236,13 +222,9 @@ def hinge(terms: Terms) -> Outcome | None:
     return Outcome(shape, widened(terms, dtype))
 
 
-@handles("multilabel_soft_margin_loss")
-def multilabel_soft_margin(terms: Terms) -> Outcome | None:
+@compares("multilabel_soft_margin_loss")
+def multilabel_soft_margin(terms: Terms, first: Array, target: Array) -> Outcome | None:
     """The mean over the last axis of the input, for each sample."""
-    pair = two(terms)
-    if pair is None:
-        return Outcome()
-    first, target = pair
     if refused(terms, first, "bic") or refused(terms, target, "b"):
         return None
     weight = terms.option("weight")
@@ -260,13 +242,9 @@ def multilabel_soft_margin(terms: Terms) -> Outcome | None:
     return Outcome(Shape(shape.sizes[:at] + shape.sizes[at + 1 :]), dtype, strict)
 
 
-@handles("poisson_nll_loss")
-def poisson(terms: Terms) -> Outcome | None:
+@compares("poisson_nll_loss")
+def poisson(terms: Terms, first: Array, target: Array) -> Outcome | None:
     """exp(input) - target * input, or input - target * log(input)."""
-    pair = two(terms)
-    if pair is None:
-        return Outcome()
-    first, target = pair
     log_input, full = terms.option("log_input", True), terms.option("full", False)
     if not isinstance(log_input, Const) or not isinstance(full, Const):
         return Outcome(together(terms, first, target))
@@ -280,13 +258,9 @@ def poisson(terms: Terms) -> Outcome | None:
     return Outcome(shape, dtype, ("mean", "sum", "none"))
 
 
-@handles("gaussian_nll_loss")
-def gaussian(terms: Terms) -> Outcome | None:
+@compares("gaussian_nll_loss")
+def gaussian(terms: Terms, first: Array, target: Array) -> Outcome | None:
     """The variance has the sizes of the input, or 1 or nothing for its last axis."""
-    pair = two(terms)
-    if pair is None:
-        return Outcome()
-    first, target = pair
     if refused(terms, first, "b") or refused(terms, target, "b"):
         return None
     shape = together(terms, first, target)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import TypeAlias
 
 from trainlint.analysis import dims
 from trainlint.analysis.registry import OpCall, op, tensor_op
@@ -225,15 +226,25 @@ def fixed(call: OpCall, values: list[Value], left: int, right: int, op: str) -> 
     return (*batch, *(a[-2:-1] if left > 1 else ()), *(b[-1:] if right > 1 else ()))
 
 
-@tensor_op("inner")
-def inner(call: OpCall) -> Value | None:
-    """The last axes are summed; a scalar multiplies."""
+Sizes: TypeAlias = "tuple[Value, ...] | None"
+
+
+def both(call: OpCall) -> tuple[list[Value], Sizes, Sizes] | None:
+    """The two factors and their shapes; None where the second one is missing."""
     other = call.arg(1, "other")
     if other is None:
         return None
-    values = [call.args[0], other]
-    shapes = [shape_of(v) if isinstance(v, Array) else None for v in values]
-    a, b = shapes
+    left, right = (shape_of(v) if isinstance(v, Array) else None for v in (call.args[0], other))
+    return [call.args[0], other], left, right
+
+
+@tensor_op("inner")
+def inner(call: OpCall) -> Value | None:
+    """The last axes are summed; a scalar multiplies."""
+    pair = both(call)
+    if pair is None:
+        return None
+    values, a, b = pair
     if a is None or b is None:
         return nothing(call, values)
     if not a or not b:
@@ -362,12 +373,10 @@ def trace(call: OpCall) -> Value | None:
 @tensor_op("kron")
 def kron(call: OpCall) -> Value | None:
     """Every block of one matrix times the other: sizes multiply, missing axes count as 1."""
-    other = call.arg(1, "other")
-    if other is None:
+    pair = both(call)
+    if pair is None:
         return None
-    values = [call.args[0], other]
-    shapes = [shape_of(v) if isinstance(v, Array) else None for v in values]
-    a, b = shapes
+    values, a, b = pair
     if a is None or b is None:
         return nothing(call, values)
     rank = max(len(a), len(b))

@@ -38,8 +38,9 @@ from trainlint.analysis.facts import (
 )
 from trainlint.analysis.image_facts import ColourChange, Normalisation, Refusal, SizeOrder
 from trainlint.analysis.loops import holds, loaders_of, same_thing, touches, unwrapped
-from trainlint.analysis.modules import is_module, is_weightless
+from trainlint.analysis.modules import is_module
 from trainlint.analysis.numeric_facts import Unstable
+from trainlint.analysis.parameters import is_weightless
 from trainlint.analysis.values import (
     Array,
     Class,
