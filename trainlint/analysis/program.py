@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Callable
 
 from trainlint.analysis import registry
 from trainlint.analysis.attributes import WorkspaceModule
@@ -101,6 +102,8 @@ class Program:
         # records what expressions and modules give, for hovers
         self.watch: Watch | None = None
         self.tape: Tape | None = None
+        # called before each statement; an error that it raises ends the interpretation
+        self.heed: Callable[[], None] | None = None
         # counts displays and calls of all runs, see `Run.tick`
         self.clock = 0
         self.harmless = HARMLESS

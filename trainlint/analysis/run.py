@@ -107,6 +107,8 @@ class Run:
     def spend(self) -> bool:
         """Count one statement; False where the budget is used up."""
         self.budget -= 1
+        if self.program.heed is not None:
+            self.program.heed()
         if self.budget < 0:
             self.trace.incomplete = True
             self.program.caps["statements"] += 1

@@ -47,6 +47,8 @@ class Site:
     conds: tuple[tuple[int, Cond], ...]
     # the statements of the callers, outermost first
     via: tuple[ir.Stmt, ...]
+    # the objects whose methods are in progress, outermost first: the modules that the operation belongs to
+    within: tuple[Instance, ...]
 
 
 @dataclass(slots=True, eq=False)
@@ -108,7 +110,7 @@ def record(
     fresh = renewed(result, {id(a) for a in given})
     results = tuple(tensors([fresh]))
     if results:
-        around = (run.loops, alive(run), run.conds, run.via)
+        around = (run.loops, alive(run), run.conds, run.via, receivers(run))
         tape.add(Site(op, node, scope.file, given, results, positional, named, run.grad, run.autocast, layer, *around))
     return fresh
 
@@ -167,6 +169,12 @@ def alive(run: Run) -> Live:
                 if held:
                     found[id(frame.scope), name] = held
     return found
+
+
+def receivers(run: Run) -> tuple[Instance, ...]:
+    """The objects whose methods are in progress."""
+    scopes = (frame.scope for frame in run.frames if frame.scope is not None)
+    return tuple(value for scope in scopes if isinstance(value := scope.names.get("self"), Instance))
 
 
 def held_by(value: Value, depth: int = 3) -> Iterator[Array]:

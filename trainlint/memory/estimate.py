@@ -7,7 +7,7 @@ invents a number: what is not known stands in `Estimate.unknown` with its line, 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from trainlint.analysis.facts import TrainLoop
 from trainlint.analysis.modules import is_module, walk
@@ -17,7 +17,7 @@ from trainlint.analysis.values import Instance, Obj, Value, alternatives
 from trainlint.memory.book import Book
 from trainlint.memory.playback import MOVES, Line, Playback
 from trainlint.memory.sizes import Sizes
-from trainlint.memory.timeline import Peak, Where, total
+from trainlint.memory.timeline import Peak, Storage, Where, total
 
 
 @dataclass(slots=True)
@@ -39,6 +39,11 @@ class Estimate:
     unknown: list[tuple[Where, str]]
     # bytes of activations that one more sample adds
     per_sample: int = 0
+    loop: TrainLoop | None = None
+    # what the step itself made and backward finds alive, by line
+    held: dict[Where, int] = field(default_factory=dict)
+    # what an operation keeps for backward, by the identity of its site on the tape
+    kept: dict[int, tuple[Storage, ...]] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:
@@ -64,7 +69,7 @@ def estimate(program: Program, loop: TrainLoop, batch: int | None = None) -> Est
     sizes = Sizes(batch)
     entries = [entry for entry in program.tape.entries if loop.loop in entry.loops]
     book = Book(program, modules_of(loop), sizes)
-    outcome = Playback(book, loop.loop).run(entries)
+    outcome = Playback(book, loop.loop, program.heed).run(entries)
     unknown: list[tuple[Where, str]] = [(None, text) for text in book.unknown]
     if loop.framework:
         unknown.append((None, "what the framework does around the step is not known"))
@@ -94,6 +99,9 @@ def estimate(program: Program, loop: TrainLoop, batch: int | None = None) -> Est
         lines=outcome.lines,
         parameter_lines=owned,
         unknown=[*unknown, *outcome.unknown.items()],
+        loop=loop,
+        held=outcome.held,
+        kept=outcome.kept,
     )
 
 

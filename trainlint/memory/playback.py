@@ -6,7 +6,7 @@ before dies where the body binds the name again.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 
 from trainlint.analysis.facts import Loop
@@ -42,8 +42,11 @@ class Outcome:
     """The steady step. Everything is bytes; `unknown` says what could not be followed, by line."""
 
     timeline: Timeline
-    # living just before backward, by role
+    # living just before backward, by role, and what of it the step itself made, by line
     forward: dict[Role, int] = field(default_factory=dict)
+    held: dict[Where, int] = field(default_factory=dict)
+    # what each operation keeps for backward, by the identity of its site
+    kept: dict[int, tuple[Storage, ...]] = field(default_factory=dict)
     batch: int = 0
     # the keys of the parameters that backward gave a gradient
     trained: set[Hashable] = field(default_factory=set)
@@ -54,8 +57,10 @@ class Outcome:
 class Playback:
     """One training loop on one device."""
 
-    def __init__(self, book: Book, loop: Loop) -> None:
+    def __init__(self, book: Book, loop: Loop, heed: Callable[[], None] | None = None) -> None:
+        """`heed` is called before each operation; an error that it raises ends the playback."""
         self.book = book
+        self.heed = heed
         self.loop = loop
         self.timeline = Timeline()
         self.graph = Graph(self.timeline)
@@ -81,7 +86,7 @@ class Playback:
             if step == 2:
                 self.timeline.watch()
             self.outcome.batch = 0
-            self.outcome.lines = {}
+            self.outcome.lines, self.outcome.kept = {}, {}
             for entry in entries:
                 if whole or id(entry) not in rare:
                     self.play(entry)
@@ -94,6 +99,8 @@ class Playback:
         return mark.event.kind != "unknown_call" and bool(mark.event.conds_in(self.loop))
 
     def play(self, entry: Site | Mark | Returned) -> None:
+        if self.heed is not None:
+            self.heed()
         if isinstance(entry, Returned):
             for array in entry.values:
                 if id(array) in self.of:
@@ -209,6 +216,7 @@ class Playback:
         kept = self.kept(site, effect)
         kept += [self.timeline.allocate(size, "activations", place) for size in effect.extra]
         self.outcome.lines[place].saved += sum(storage.size for storage in kept)
+        self.outcome.kept[id(site)] = tuple(kept)
         passed = {id(site.operands[n]) for n in effect.passes if n < len(site.operands)}
         view = effect.output == "view"
         wanted = tuple((id(a), self.book.sizes.bytes_of(a) or 0, view or id(a) in passed) for a in inputs)
@@ -237,6 +245,7 @@ class Playback:
     def backward(self, mark: Mark) -> None:
         self.timeline.phase = "backward"
         self.outcome.forward = self.timeline.by_role()
+        self.outcome.held = self.timeline.by_line("batch", "activations", "temporary")
         loss = mark.event.subject
         if not isinstance(loss, Array) or not self.graph.reaches(id(loss)):
             self.outcome.unknown.setdefault(place_of(mark), "what `backward` starts from is not known")

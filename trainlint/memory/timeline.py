@@ -109,6 +109,14 @@ class Timeline:
             roles[storage.role] = roles.get(storage.role, 0) + storage.size
         return roles
 
+    def by_line(self, *roles: Role) -> dict[Where, int]:
+        """Living bytes of these roles by line, as asked for."""
+        lines: dict[Where, int] = {}
+        for storage in self.living.values():
+            if storage.role in roles:
+                lines[storage.line] = lines.get(storage.line, 0) + storage.size
+        return lines
+
     def transient(self, sizes: Iterable[int], line: Where) -> None:
         """Storages that live together and only for a moment."""
         for storage in [self.allocate(size, "temporary", line) for size in sizes]:
