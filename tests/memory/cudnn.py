@@ -1,0 +1,72 @@
+"""What CUDA does otherwise than the CPU, in place of the functions that a script calls."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+# numbers that cuDNN keeps for each step, sample, unit, layer and direction: assumed, not measured
+RESERVE = {"lstm": 6, "gru": 5}
+
+
+def install(patch: pytest.MonkeyPatch) -> None:
+    """Dropout with a mask of bytes, fused attention also with dropout, recurrent layers as one call."""
+    plain, fused = F.dropout, F.scaled_dot_product_attention
+
+    def dropout(input: torch.Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> torch.Tensor:
+        if not training or inplace or p <= 0.0 or p >= 1.0:
+            return plain(input, p, training, inplace)
+        return torch.native_dropout(input, p, True)[0]
+
+    def attention(q: Any, k: Any, v: Any, attn_mask: Any = None, dropout_p: float = 0.0, **options: Any) -> Any:
+        return fused(q, k, v, attn_mask, 0.0, **options)
+
+    patch.setattr(F, "dropout", dropout)
+    patch.setattr(torch, "dropout", dropout)
+    patch.setattr(F, "scaled_dot_product_attention", attention)
+    for mode in RESERVE:
+        patch.setattr(torch._VF, mode, recurrent(mode))
+
+
+def recurrent(mode: str) -> Any:
+    """`torch._VF.lstm` or `gru` with the storages of cuDNN; the numbers mean nothing."""
+
+    def call(
+        x: Any, state: Any, weights: Any, bias: Any, layers: int, drop: Any, training: Any, two: bool, first: bool
+    ):
+        h, c = state if mode == "lstm" else (state, None)
+        out, hy, cy = Recurrent.apply(mode, x, h, c, layers, 2 if two else 1, first, *weights)
+        return (out, hy, cy) if mode == "lstm" else (out, hy)
+
+    return call
+
+
+class Recurrent(torch.autograd.Function):
+    """Time comes first inside; a reserve is kept beside the operands and the output."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, mode: str, x: Any, h: Any, c: Any, layers: int, directions: int, batch_first: bool, *weights: Any
+    ) -> Any:
+        steps_first = x.transpose(0, 1).contiguous() if batch_first else x.contiguous()
+        steps, batch = steps_first.shape[:2]
+        hidden = h.shape[-1]
+        out = steps_first.new_zeros(steps, batch, directions * hidden)
+        reserve = steps_first.new_zeros(RESERVE[mode] * steps * batch * hidden * layers * directions)
+        last, cell = torch.zeros_like(h), torch.zeros_like(c) if c is not None else None
+        ctx.save_for_backward(x, h, c, out, reserve, *weights)
+        ctx.batch_first = batch_first
+        return out.transpose(0, 1) if batch_first else out, last, cell
+
+    @staticmethod
+    def backward(ctx: Any, grad: Any, *_: Any) -> Any:
+        x, h, c, _, _, *weights = ctx.saved_tensors
+        copies = [t.transpose(0, 1).contiguous() for t in (x, grad)] if ctx.batch_first else []
+        gradients = [torch.zeros_like(t) if t is not None else None for t in (x, h, c, *weights)]
+        del copies
+        if not ctx.needs_input_grad[1]:
+            gradients[0] = None
+        return (None, *gradients[:3], None, None, None, *gradients[3:])
