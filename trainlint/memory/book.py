@@ -56,6 +56,8 @@ class Book:
         self._layers: dict[int, list[Tensor]] = {}
         self._parameters: dict[int, Tensor] = {}
         self._seen: set[Hashable] = set()
+        self._inside: dict[int, list[Tensor]] = {}
+        self._groups: dict[int, list[Group]] = {}
         self._training = Training(program)
         self._optimizers = {id(fact.value): fact for fact in program.facts if isinstance(fact, Optimizer)}
         for module in modules:
@@ -109,16 +111,25 @@ class Book:
 
     def inside(self, modules: Iterable[Value]) -> list[Tensor]:
         """The parameters of modules and of all below them."""
-        owners = dict.fromkeys(id(held.owner) for module in modules for held in holdings(module).tensors)
-        return [t for owner in owners for t in self._layers.get(owner, []) if not t.buffer]
+        found = list(modules)
+        if len(found) != 1:
+            return list(dict.fromkeys(tensor for module in found for tensor in self.inside((module,))))
+        key = id(found[0])
+        if key not in self._inside:
+            owners = dict.fromkeys(id(held.owner) for held in holdings(found[0]).tensors)
+            self._inside[key] = [t for owner in owners for t in self._layers.get(owner, []) if not t.buffer]
+        return self._inside[key]
 
     def groups(self, optimizer: Value) -> list[Group]:
         """What an optimizer was given, by group."""
+        if id(optimizer) in self._groups:
+            return self._groups[id(optimizer)]
         fact = self._optimizers.get(id(optimizer))
         found = groups_of(fact.params) if fact is not None else None
         if found is None:
             self._say("which parameters the optimizer holds is not known")
-        return found or []
+        self._groups[id(optimizer)] = found or []
+        return self._groups[id(optimizer)]
 
     def states(self, optimizer: Value, group: Group, tensor: Tensor) -> Sequence[int]:
         """Bytes of what the optimizer keeps for one parameter."""

@@ -15,7 +15,7 @@ from trainlint.analysis.program import Program
 from trainlint.analysis.tape import Mark, Returned, Site
 from trainlint.analysis.values import Instance, Obj, Value, alternatives
 from trainlint.memory.book import Book
-from trainlint.memory.playback import MOVES, Line, Playback
+from trainlint.memory.playback import MOVES, Line, Outcome, Playback
 from trainlint.memory.sizes import Sizes
 from trainlint.memory.timeline import Peak, Storage, Where, total
 
@@ -40,6 +40,8 @@ class Estimate:
     # bytes of activations that one more sample adds
     per_sample: int = 0
     loop: TrainLoop | None = None
+    # plays the loop again, at another batch size
+    step: Step | None = None
     # what the step itself made and backward finds alive, by line
     held: dict[Where, int] = field(default_factory=dict)
     # what an operation keeps for backward, by the identity of its site on the tape
@@ -55,54 +57,70 @@ def estimates(program: Program, batch: int | None = None) -> list[Estimate]:
     found = []
     for loop in program.facts:
         if isinstance(loop, TrainLoop) and loop.file is program.file:
-            one = estimate(program, loop, batch)
+            step = Step(program, loop)
+            one = step.estimate(batch)
             if one.batch_size:
-                more = estimate(program, loop, 2 * one.batch_size)
+                more = step.estimate(2 * one.batch_size)
                 one.per_sample = (more.terms["activations"] - one.terms["activations"]) // one.batch_size
             found.append(one)
     return found
 
 
-def estimate(program: Program, loop: TrainLoop, batch: int | None = None) -> Estimate:
-    """The memory of a steady step of one training loop."""
-    assert program.tape is not None
-    sizes = Sizes(batch)
-    entries = [entry for entry in program.tape.entries if loop.loop in entry.loops]
-    book = Book(program, modules_of(loop), sizes)
-    outcome = Playback(book, loop.loop, program.heed).run(entries)
-    unknown: list[tuple[Where, str]] = [(None, text) for text in book.unknown]
-    if loop.framework:
-        unknown.append((None, "what the framework does around the step is not known"))
-    if loop.trace.incomplete or program.tape.full:
-        unknown.append((None, "the program is too large to be followed whole"))
-    owned: dict[Where, int] = {}
-    for tensor in book.tensors:
-        owned[tensor.line] = owned.get(tensor.line, 0) + tensor.size
-    parameters = [tensor for tensor in book.tensors if not tensor.buffer]
-    return Estimate(
-        path=loop.file.path,
-        line=loop.place.line,
-        function=loop.loop.function,
-        batch_size=batch_of(entries, sizes),
-        parameters=sum(tensor.weight.elements for tensor in parameters),
-        terms={
-            "parameters": sum(tensor.size for tensor in parameters),
-            "buffers": sum(tensor.size for tensor in book.tensors if tensor.buffer),
-            "gradients": sum(tensor.size for tensor in parameters if tensor.key in outcome.trained),
-            "optimizer": total(outcome.timeline.by_role(), "optimizer"),
-            "batch": outcome.batch,
-            "activations": total(outcome.forward, "activations", "temporary"),
-            "workspace": 0,
-        },
-        peak=outcome.timeline.peak,
-        reserved=outcome.timeline.allocator.peak_reserved,
-        lines=outcome.lines,
-        parameter_lines=owned,
-        unknown=[*unknown, *outcome.unknown.items()],
-        loop=loop,
-        held=outcome.held,
-        kept=outcome.kept,
-    )
+class Step:
+    """A training loop, made ready to be played at any batch size on any device."""
+
+    def __init__(self, program: Program, loop: TrainLoop) -> None:
+        assert program.tape is not None
+        self.loop = loop
+        self.heed = program.heed
+        self.entries = [entry for entry in program.tape.entries if loop.loop in entry.loops]
+        self.book = Book(program, modules_of(loop), Sizes())
+        self.unknown: list[tuple[Where, str]] = []
+        if loop.framework:
+            self.unknown.append((None, "what the framework does around the step is not known"))
+        if loop.trace.incomplete or program.tape.full:
+            self.unknown.append((None, "the program is too large to be followed whole"))
+
+    def estimate(self, batch: int | None = None, capacity: int | None = None) -> Estimate:
+        """The memory of a steady step, at the batch size of the program where none is given.
+
+        With a capacity, PyTorch gets no more than so many bytes of the device; OutOfMemory where that is too little.
+        """
+        sizes = Sizes(batch)
+        outcome = Playback(self.book, self.loop.loop, sizes, self.heed, capacity).run(self.entries)
+        return self._told(outcome, batch_of(self.entries, sizes))
+
+    def _told(self, outcome: Outcome, batch: int | None) -> Estimate:
+        book, loop = self.book, self.loop
+        owned: dict[Where, int] = {}
+        for tensor in book.tensors:
+            owned[tensor.line] = owned.get(tensor.line, 0) + tensor.size
+        parameters = [tensor for tensor in book.tensors if not tensor.buffer]
+        return Estimate(
+            path=loop.file.path,
+            line=loop.place.line,
+            function=loop.loop.function,
+            batch_size=batch,
+            parameters=sum(tensor.weight.elements for tensor in parameters),
+            terms={
+                "parameters": sum(tensor.size for tensor in parameters),
+                "buffers": sum(tensor.size for tensor in book.tensors if tensor.buffer),
+                "gradients": sum(tensor.size for tensor in parameters if tensor.key in outcome.trained),
+                "optimizer": total(outcome.timeline.by_role(), "optimizer"),
+                "batch": outcome.batch,
+                "activations": total(outcome.forward, "activations", "temporary"),
+                "workspace": 0,
+            },
+            peak=outcome.timeline.peak,
+            reserved=outcome.timeline.allocator.peak_reserved,
+            lines=outcome.lines,
+            parameter_lines=owned,
+            unknown=[*((None, text) for text in book.unknown), *self.unknown, *outcome.unknown.items()],
+            held=outcome.held,
+            kept=outcome.kept,
+            loop=loop,
+            step=self,
+        )
 
 
 def batch_of(entries: Sequence[Site | Mark | Returned], sizes: Sizes) -> int | None:

@@ -14,6 +14,7 @@ from trainlint.analysis.tape import Live, Mark, Returned, Site, held_by
 from trainlint.analysis.values import Array, Const, Place, Value
 from trainlint.memory.book import Book
 from trainlint.memory.saved import Effect
+from trainlint.memory.sizes import Sizes
 from trainlint.memory.timeline import Graph, Node, Role, Storage, Timeline, Where
 from trainlint.memory.wiring import effect_of
 
@@ -57,12 +58,23 @@ class Outcome:
 class Playback:
     """One training loop on one device."""
 
-    def __init__(self, book: Book, loop: Loop, heed: Callable[[], None] | None = None) -> None:
-        """`heed` is called before each operation; an error that it raises ends the playback."""
+    def __init__(
+        self,
+        book: Book,
+        loop: Loop,
+        sizes: Sizes,
+        heed: Callable[[], None] | None = None,
+        capacity: int | None = None,
+    ) -> None:
+        """`heed` is called before each operation; an error that it raises ends the playback.
+
+        `capacity` are the bytes that PyTorch gets of the device, where it is to be limited.
+        """
         self.book = book
         self.heed = heed
         self.loop = loop
-        self.timeline = Timeline()
+        self.sizes = sizes
+        self.timeline = Timeline(capacity)
         self.graph = Graph(self.timeline)
         self.outcome = Outcome(self.timeline)
         # the tape keeps the values, so that their identities stand for the storages
@@ -70,6 +82,11 @@ class Playback:
         # what names held at the end of the step before
         self.carried: dict[tuple[int, str], tuple[Storage, ...]] = {}
         self.bound: Live = {}
+        # what a name holds, and what may have lost its last holder since the sweep before
+        self.held: dict[int, Storage] = {}
+        self.loose: list[Storage] = []
+        # what the operations do, found in the first step
+        self.effects: dict[int, Effect | None] = {}
         # the parameters whose state the optimizers have made, and the optimizers that have made what they share
         self.states: set[Hashable] = set()
         for tensor in book.tensors:
@@ -77,7 +94,7 @@ class Playback:
             self.timeline.allocate(tensor.size, role, tensor.line, pinned=True)
 
     def run(self, entries: Sequence[Site | Mark | Returned]) -> Outcome:
-        """Play the entries of the loop's body."""
+        """Play the entries of the loop's body. Raises OutOfMemory where the capacity does not suffice."""
         lives = [entry.live for entry in entries if not isinstance(entry, Returned)] or [{}]
         rare = {id(entry) for entry in entries if isinstance(entry, Mark) and self.sometimes(entry)}
         steps = CYCLE if rare else PLAIN
@@ -91,7 +108,7 @@ class Playback:
                 if whole or id(entry) not in rare:
                     self.play(entry)
             self.carry(lives[-1])
-        self.timeline.settle()
+        self.timeline.close()
         return self.outcome
 
     def sometimes(self, mark: Mark) -> bool:
@@ -119,10 +136,19 @@ class Playback:
         for key in list(self.carried):
             if key in live and live[key] != self.bound.get(key):
                 del self.carried[key]
-        held = {id(self.of[id(a)]) for arrays in live.values() for a in arrays if id(a) in self.of}
-        held |= {id(storage) for storages in self.carried.values() for storage in storages}
-        for storage in list(self.timeline.living.values()):
-            storage.named = id(storage) in held
+        of = self.of
+        held = {id(of[id(a)]): of[id(a)] for arrays in live.values() for a in arrays if id(a) in of}
+        held.update((id(storage), storage) for storages in self.carried.values() for storage in storages)
+        for storage in held.values():
+            storage.named = True
+        gone = [storage for key, storage in self.held.items() if key not in held]
+        self.held = held
+        for storage in gone:
+            storage.named = False
+        gone += self.loose
+        self.loose = []
+        # in the order they were made
+        for storage in sorted(gone, key=lambda each: each.born) if len(gone) > 1 else gone:
             self.released(storage)
 
     def carry(self, live: Live) -> None:
@@ -131,9 +157,10 @@ class Playback:
             storages = tuple(self.of[id(a)] for a in arrays if id(a) in self.of)
             if storages:
                 self.carried[key] = storages
-        held = {id(storage) for storages in self.carried.values() for storage in storages}
+        self.held = {id(storage): storage for storages in self.carried.values() for storage in storages}
         for storage in self.timeline.living.values():
-            storage.flying, storage.named = False, id(storage) in held
+            storage.flying, storage.named = False, id(storage) in self.held
+        self.loose = list(self.timeline.living.values())
         self.graph.drop({id(a) for arrays in live.values() for a in arrays}, self.released)
         self.of.clear()
 
@@ -149,7 +176,7 @@ class Playback:
         place = (site.file.path, Place(site.file.path, site.node).line)
         line = self.outcome.lines.setdefault(place, Line())
         line.what = site.op.removeprefix("Tensor.").removeprefix("operator.")
-        line.shape = self.book.sizes.shape(site.results[0].shape)
+        line.shape = self.sizes.shape(site.results[0].shape)
         self.timeline.phase = "forward"
         if site.op in MOVES and not any(array.grad for array in site.operands):
             for array in site.results:
@@ -157,8 +184,7 @@ class Playback:
             return
         if doubt := self.doubt(site):
             self.outcome.unknown.setdefault(place, doubt)
-        weights = [(t.weight, t.trained) for t in self.book.of_layer(site.layer) if not t.buffer]
-        effect = effect_of(site, self.book.sizes, weights)
+        effect = self.effect(site)
         if effect is None:
             self.outcome.unknown.setdefault(place, f"what `{short(site)}` does to memory is not known")
             effect = Effect("new")
@@ -167,6 +193,13 @@ class Playback:
         self.results(site, effect, place)
         self.connect(site, effect, place)
         self.consumed(site)
+
+    def effect(self, site: Site) -> Effect | None:
+        """What the operation does to memory, in numbers; the same in every step."""
+        if id(site) not in self.effects:
+            weights = [(t.weight, t.trained) for t in self.book.of_layer(site.layer) if not t.buffer]
+            self.effects[id(site)] = effect_of(site, self.sizes, weights)
+        return self.effects[id(site)]
 
     def doubt(self, site: Site) -> str:
         """Why it is not known how often an operation runs in a step, or in which precision; empty where it is."""
@@ -190,7 +223,7 @@ class Playback:
 
     def made(self, site: Site, array: Array, role: Role, place: Where, size: int | None = None) -> int:
         """A new storage for a result; gives its bytes."""
-        size = size or self.book.sizes.bytes_of(array)
+        size = size or self.sizes.bytes_of(array)
         if size is None:
             self.outcome.unknown.setdefault(place, f"the size of what `{short(site)}` gives is not known")
             return 0
@@ -205,6 +238,7 @@ class Playback:
             storage = self.of.get(id(array))
             if storage is not None:
                 storage.flying = id(storage) in given
+                self.loose.append(storage)
 
     def connect(self, site: Site, effect: Effect, place: Where) -> None:
         """The node of an operation, where a graph hangs on its result."""
@@ -219,7 +253,7 @@ class Playback:
         self.outcome.kept[id(site)] = tuple(kept)
         passed = {id(site.operands[n]) for n in effect.passes if n < len(site.operands)}
         view = effect.output == "view"
-        wanted = tuple((id(a), self.book.sizes.bytes_of(a) or 0, view or id(a) in passed) for a in inputs)
+        wanted = tuple((id(a), self.sizes.bytes_of(a) or 0, view or id(a) in passed) for a in inputs)
         results = tuple(id(a) for a in site.results)
         self.graph.add(Node(place, results, wanted, weights, tuple(kept), effect.backward))
 
@@ -251,7 +285,7 @@ class Playback:
             self.outcome.unknown.setdefault(place_of(mark), "what `backward` starts from is not known")
             return
         keep = any(is_constant(value, True) for value in mark.event.args)
-        self.graph.backward(id(loss), self.book.sizes.bytes_of(loss) or 4, self.released, keep)
+        self.graph.backward(id(loss), self.sizes.bytes_of(loss) or 4, self.released, keep)
         self.outcome.trained |= self.graph.gradients.keys()
 
     def unseen(self, mark: Mark) -> None:

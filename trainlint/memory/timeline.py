@@ -24,7 +24,7 @@ Phase: TypeAlias = Literal["setup", "forward", "backward", "optimizer"]
 class Storage:
     """A piece of device memory. `line` is what the user's code is billed with.
 
-    `size` is what was asked for, `taken` what the allocator gives for it.
+    `size` is what was asked for, `taken` what the allocator gives for it; `born` counts the storages.
     """
 
     size: int
@@ -39,6 +39,7 @@ class Storage:
     pinned: bool = False
     dead: bool = False
     taken: int = 0
+    born: int = 0
 
 
 @dataclass(slots=True)
@@ -53,21 +54,31 @@ class Peak:
 
 
 class Timeline:
-    """The living storages of one device, the allocator behind them, and the peak since `watch`."""
+    """The living storages of one device, the allocator behind them, and the peak since `watch`.
 
-    def __init__(self) -> None:
-        self.allocator = CachingAllocator()
+    With a `capacity` in bytes, `allocate` raises OutOfMemory where the allocator cannot serve it.
+    """
+
+    def __init__(self, capacity: int | None = None) -> None:
+        self.allocator = CachingAllocator(capacity)
         self.living: dict[int, Storage] = {}
         self.phase: Phase = "setup"
         self.peak = Peak()
         self._rising = False
         self._line: Where = None
+        self._count = 0
+        # living bytes as taken
+        self._roles: dict[Role, int] = {}
+        self._lines: dict[Where, int] = {}
 
     def allocate(self, size: int, role: Role, line: Where, *, pinned: bool = False) -> Storage:
         """A new storage of `size` bytes."""
-        storage = Storage(size, role, line, pinned=pinned)
+        self._count += 1
+        storage = Storage(size, role, line, pinned=pinned, born=self._count)
         self.living[id(storage)] = storage
         storage.taken = self.allocator.allocate(id(storage), size)
+        self._roles[role] = self._roles.get(role, 0) + storage.taken
+        self._lines[line] = self._lines.get(line, 0) + storage.taken
         if self.allocator.allocated > self.peak.allocated:
             self.peak.allocated = self.allocator.allocated
             self._rising, self._line = True, line
@@ -81,6 +92,8 @@ class Timeline:
         self.settle()
         storage.dead = True
         del self.living[id(storage)]
+        self._roles[storage.role] -= storage.taken
+        self._lines[storage.line] -= storage.taken
         self.allocator.free(id(storage))
 
     def settle(self) -> None:
@@ -89,12 +102,14 @@ class Timeline:
             return
         self._rising = False
         self.peak.line = self._line
-        roles: dict[Role, int] = {}
-        lines: dict[Where, int] = {}
-        for storage in self.living.values():
-            roles[storage.role] = roles.get(storage.role, 0) + storage.taken
-            lines[storage.line] = lines.get(storage.line, 0) + storage.taken
-        self.peak.roles, self.peak.lines = roles, lines
+        self.peak.roles = {role: taken for role, taken in self._roles.items() if taken}
+        # most often overtaken by the next request, so `close` drops the entries of nothing
+        self.peak.lines = self._lines.copy()
+
+    def close(self) -> None:
+        """The last step is over: what follows does not count."""
+        self.settle()
+        self.peak.lines = {line: taken for line, taken in self.peak.lines.items() if taken}
 
     def watch(self) -> None:
         """Forget the peak so far: what follows is the step that is reported."""
