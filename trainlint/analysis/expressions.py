@@ -136,7 +136,7 @@ def _unary(run: Run, scope: Scope, expr: ir.UnaryOp) -> Value:
 
 def _boolop(run: Run, scope: Scope, expr: ir.BoolOp) -> Value:
     left = evaluate(run, scope, expr.left)
-    decided = assumed_truth(left) if run.assuming else truth(left)
+    decided = assumed_truth(left) if run.by_default else truth(left)
     if decided is not None:
         stop = decided if expr.op == "or" else not decided
         return left if stop else evaluate(run, scope, expr.right)
@@ -201,7 +201,7 @@ def _dict(run: Run, scope: Scope, expr: ir.Dict) -> Value:
 
 def _ifexp(run: Run, scope: Scope, expr: ir.IfExp) -> Value:
     test = evaluate(run, scope, expr.test)
-    decided = assumed_truth(test) if run.assuming else truth(test)
+    decided = assumed_truth(test) if run.by_default else truth(test)
     if decided is not None:
         return evaluate(run, scope, expr.body if decided else expr.orelse)
     return join(evaluate(run, scope, expr.body), evaluate(run, scope, expr.orelse))
@@ -261,7 +261,7 @@ def _comp_clauses(
     for item in items:
         bind_target(run, inner, clause.target, item)
         tests = [evaluate(run, inner, test) for test in clause.ifs]
-        answers = [assumed_truth(test) if run.assuming else truth(test) for test in tests]
+        answers = [assumed_truth(test) if run.by_default else truth(test) for test in tests]
         if None in answers and False not in answers:
             return False
         if False in answers:

@@ -50,15 +50,28 @@ class Cond:
 
 
 class Loop:
-    """One loop as the interpreter went through it: once per call path. `over` is the value it iterates."""
+    """One loop as the interpreter went through it: once per call path. `over` is the value it iterates.
 
-    __slots__ = ("file", "function", "node", "over")
+    `owner` is the class whose method it stands in; `via` are the statements of the callers, outermost first.
+    """
 
-    def __init__(self, node: ir.For | ir.While, file: File, over: Value | None, function: str) -> None:
+    __slots__ = ("file", "function", "node", "over", "owner", "via")
+
+    def __init__(
+        self,
+        node: ir.For | ir.While,
+        file: File,
+        over: Value | None,
+        function: str,
+        owner: Value | None = None,
+        via: tuple[ir.Stmt, ...] = (),
+    ) -> None:
         self.node = node
         self.file = file
         self.over = over
         self.function = function
+        self.owner = owner
+        self.via = via
 
     @property
     def place(self) -> Place:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from trainlint.analysis.modules import walk
@@ -10,7 +11,7 @@ from trainlint.analysis.parameters import Held
 from trainlint.analysis.values import Const, Instance, Obj, Seq, Unknown, Value
 
 if TYPE_CHECKING:
-    from trainlint.analysis.program import Program
+    from trainlint.analysis.program import File, Program
     from trainlint.analysis.watching import Freeze
 
 # a place that may stop parameters from being trained
@@ -23,7 +24,7 @@ class Training:
     def __init__(self, program: Program) -> None:
         freezes = program.watch.freezes if program.watch is not None else []
         self._applied = [(f, state) for f in freezes if (state := state_of(f)) is not True]
-        sites = sum(len(_WRITE.findall(file.document.text)) for file in program.files.values())
+        sites = sum(len(list(writes(program, file))) for file in program.files.values())
         # something else than a whole module is frozen, or a module that is not known
         self._doubtful = sites > len({id(f.node) for f, _ in self._applied})
         self._thawed = [f for f in freezes if f.value is not None and state_of(f) is True]
@@ -45,6 +46,18 @@ class Training:
         if found is None:
             found = self._below[id(module)] = {id(part) for _, part in walk(module, depth=40)}
         return found
+
+
+def writes(program: Program, file: File) -> Iterator[int]:
+    """The lines of a file that set `requires_grad`, but for those in branches that are not taken."""
+    text = file.document.text
+    watch = program.watch
+    skipped = {part for part in watch.skipped if part[0] == file.path} if watch is not None else set()
+    used = {f.node.stmt.first_line for f in watch.freezes} if watch is not None else set()
+    for match in _WRITE.finditer(text):
+        line = text.count("\n", 0, match.start()) + 1
+        if line in used or not any(first <= line <= last for _, first, last in skipped):
+            yield line
 
 
 def state_of(freeze: Freeze) -> bool | None:

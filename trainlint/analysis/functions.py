@@ -26,7 +26,7 @@ def bind_parameters(run: Run, inner: Scope, func: Func, args: list[Value], kwarg
             inner.names[param.name] = rest.pop(0)
         elif param.name in named:
             inner.names[param.name] = named.pop(param.name)
-        elif hidden and run.assuming and param.default is not None:
+        elif hidden and run.by_default and param.default is not None:
             # nobody was seen to pass it
             inner.names[param.name] = default_of(run, func, param, overridable=True)
         elif hidden:
@@ -44,7 +44,7 @@ def default_of(run: Run, func: Func, param: ir.Param, overridable: bool) -> Valu
     value = evaluate(run, func.scope, param.default)
     if isinstance(value, Const) and overridable:
         # a None default is the caller's to replace
-        if value.value is None and not run.assuming:
+        if value.value is None and not run.by_default:
             return Unknown(param.name, param=True)
         return Const(value.value, value.origin, f"`{param.name}` of `{func.name}`", value.literal)
     return value
@@ -71,7 +71,7 @@ def annotated(run: Run, func: Func, param: ir.Param, value: Value) -> Value:
     if param.annotation is None or not isinstance(value, Unknown):
         return value
     name = dotted(param.annotation)
-    if run.assuming and name:
+    if run.by_default and name:
         config = configuration(run, func, param.annotation)
         if config is not None:
             return config

@@ -104,6 +104,11 @@ class Run:
     def function(self) -> str:
         return self.frames[-1].function if self.frames else ""
 
+    @property
+    def by_default(self) -> bool:
+        """Do defaults of options decide: in the constructor of a model, and where the memory of a step is asked for?"""
+        return self.assuming or self.program.tape is not None
+
     def spend(self) -> bool:
         """Count one statement; False where the budget is used up."""
         self.budget -= 1

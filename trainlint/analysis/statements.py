@@ -217,9 +217,14 @@ def _class(run: Run, scope: Scope, stmt: ir.ClassDef) -> bool:
 def _if(run: Run, scope: Scope, stmt: ir.If) -> bool:
     test = evaluate(run, scope, stmt.test)
     decided = truth(test)
+    chosen = assumed_truth(test) if run.by_default else None
+    if decided is None and run.program.tape is not None:
+        # what is not done by default takes no memory
+        decided = chosen
     if decided is not None:
+        if run.program.watch is not None:
+            run.program.watch.skip(scope.file.path, stmt.orelse if decided else stmt.body)
         return execute_block(run, scope, stmt.body if decided else stmt.orelse)
-    chosen = assumed_truth(test) if run.assuming else None
     before = scope.names
     after: list[dict[str, Value]] = []
 
@@ -347,15 +352,16 @@ def _while(run: Run, scope: Scope, stmt: ir.While) -> bool:
 
 
 def _holds(run: Run, test: Value) -> bool:
-    return (assumed_truth(test) if run.assuming else truth(test)) is True
+    return (assumed_truth(test) if run.by_default else truth(test)) is True
 
 
 def _fails(run: Run, test: Value) -> bool:
-    return (assumed_truth(test) if run.assuming else truth(test)) is False
+    return (assumed_truth(test) if run.by_default else truth(test)) is False
 
 
 def _loop(run: Run, scope: Scope, stmt: ir.For | ir.While, over: Value | None, start: Callable[[], None]) -> bool:
-    loop = Loop(stmt, scope.file, over, run.function)
+    owner = run.frames[-1].owner if run.frames else None
+    loop = Loop(stmt, scope.file, over, run.function, owner, run.via)
     if not run.muted:
         run.trace.loops.append(loop)
     before = dict(scope.names)

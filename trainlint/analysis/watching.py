@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 # call paths that are told apart at one expression, outputs that are kept of one module
 MAX_PATHS = 8
 MAX_OUTPUTS = 4
+# the blocks of a compound statement, in the order of their lines
+BLOCKS = ("body", "handlers", "cases", "orelse", "final")
 
 
 class Sighting(NamedTuple):
@@ -45,6 +47,8 @@ class Watch:
         # identity of a module → the module, what calling it gave
         self.outputs: dict[int, tuple[Value, list[Value]]] = {}
         self.freezes: list[Freeze] = []
+        # path, first and last line of branches that were decided not to run
+        self.skipped: set[tuple[str, int, int]] = set()
         self._holdings: dict[int, tuple[Value, Holdings]] = {}
 
     def holdings(self, module: Value) -> Holdings:
@@ -65,6 +69,14 @@ class Watch:
         known = self.outputs.setdefault(id(module), (module, []))[1]
         if len(known) < MAX_OUTPUTS:
             known.append(result)
+
+    def skip(self, path: str, block: list[ir.Stmt]) -> None:
+        """A branch is not taken."""
+        if block:
+            last = block[-1]
+            while inner := [part for name in BLOCKS for part in getattr(last, name, None) or ()]:
+                last = inner[-1]
+            self.skipped.add((path, block[0].first_line, last.last_line))
 
     def seen(self, stmt: ir.Stmt, ordinal: int) -> Sighting | None:
         """What is known of an expression over all call paths; those where nothing is known say nothing."""

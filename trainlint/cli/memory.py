@@ -15,11 +15,10 @@ from trainlint.project.session import Session
 if TYPE_CHECKING:
     import argparse
 
-    from trainlint.memory.estimate import Estimate
-
 
 def show_memory(options: argparse.Namespace) -> int:
     """Print the estimate of a training loop. Raises UsageError for a file that is none or has no training loop."""
+    from trainlint.memory.entries import NoSuchEntry, chosen, told
     from trainlint.memory.report import as_object, as_text
 
     path = os.path.abspath(options.file)
@@ -29,28 +28,21 @@ def show_memory(options: argparse.Namespace) -> int:
     found = session.memory(path, options.batch_size)
     if not found:
         raise UsageError(f"{options.file} has no training loop: a loop that runs `backward()`")
-    estimate = chosen(found, options.entry)
+    try:
+        estimate = chosen(found, options.entry)
+    except NoSuchEntry as error:
+        raise UsageError(str(error)) from None
 
     def locate(path: str, line: int) -> tuple[str, int | None, int]:
         return (os.path.relpath(path), *session.located(path, line))
 
     if options.output_format == "json":
-        print(json.dumps(as_object(estimate, locate), ensure_ascii=False, indent=1))
+        said = {**as_object(estimate, locate), "path": os.path.relpath(path)}
+        print(json.dumps(said, ensure_ascii=False, indent=1))
     else:
         print("\n".join(harmless(line) for line in as_text(estimate, locate)))
         others = [each for each in found if each is not estimate]
         if others:
-            lines = ", ".join(str(each.line) for each in others)
-            print(f"other training loops: line {lines} (choose one with --entry)", file=sys.stderr)
+            loops = ", ".join(told(each) for each in others)
+            print(f"other training loops: {loops}; choose one with --entry", file=sys.stderr)
     return 0
-
-
-def chosen(found: list[Estimate], entry: str | None) -> Estimate:
-    """The loop that was asked for by its line or function, else the one with the highest peak."""
-    if entry is None:
-        return max(found, key=lambda each: each.peak.allocated)
-    for each in found:
-        if entry in (each.function, str(each.line)):
-            return each
-    names = ", ".join(sorted({each.function or f"line {each.line}" for each in found}))
-    raise UsageError(f"no training loop in {entry!r}; there is {names}")

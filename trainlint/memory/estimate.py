@@ -15,6 +15,7 @@ from trainlint.analysis.program import Program
 from trainlint.analysis.tape import Mark, Returned, Site
 from trainlint.analysis.values import Instance, Obj, Value, alternatives
 from trainlint.memory.book import Book
+from trainlint.memory.entries import name_of, strangers
 from trainlint.memory.playback import MOVES, Line, Outcome, Playback
 from trainlint.memory.sizes import Sizes
 from trainlint.memory.timeline import Peak, Storage, Where, total
@@ -39,6 +40,8 @@ class Estimate:
     unknown: list[tuple[Where, str]]
     # bytes of activations that one more sample adds
     per_sample: int = 0
+    # the function with its class
+    name: str = ""
     loop: TrainLoop | None = None
     # plays the loop again, at another batch size
     step: Step | None = None
@@ -53,10 +56,13 @@ class Estimate:
 
 
 def estimates(program: Program, batch: int | None = None) -> list[Estimate]:
-    """Every training loop of the file, with what one more sample adds."""
+    """Every training loop that the file runs, those in other files that it calls included.
+
+    With what one more sample adds.
+    """
     found = []
     for loop in program.facts:
-        if isinstance(loop, TrainLoop) and loop.file is program.file:
+        if isinstance(loop, TrainLoop):
             step = Step(program, loop)
             one = step.estimate(batch)
             if one.batch_size:
@@ -75,7 +81,7 @@ class Step:
         self.heed = program.heed
         self.entries = [entry for entry in program.tape.entries if loop.loop in entry.loops]
         self.book = Book(program, modules_of(loop), Sizes())
-        self.unknown: list[tuple[Where, str]] = []
+        self.unknown = strangers(loop)
         if loop.framework:
             self.unknown.append((None, "what the framework does around the step is not known"))
         if loop.trace.incomplete or program.tape.full:
@@ -115,9 +121,10 @@ class Step:
             reserved=outcome.timeline.allocator.peak_reserved,
             lines=outcome.lines,
             parameter_lines=owned,
-            unknown=[*((None, text) for text in book.unknown), *self.unknown, *outcome.unknown.items()],
+            unknown=[*self.unknown, *((None, text) for text in book.unknown), *outcome.unknown.items()],
             held=outcome.held,
             kept=outcome.kept,
+            name=name_of(loop),
             loop=loop,
             step=self,
         )

@@ -288,7 +288,7 @@ def filter_(call: OpCall) -> Value | None:
     for item in inside:
         none = isinstance(function, Const) and function.value is None
         result = item if none else invoke(call.run, call.scope, function, [item], {}, call.node)
-        answers.append(assumed_truth(result) if call.run.assuming else truth(result))
+        answers.append(assumed_truth(result) if call.run.by_default else truth(result))
     if None in answers:
         return Seq("list", None, element(Seq("list", inside)))
     return fresh(call, [item for item, keep in zip(inside, answers, strict=True) if keep])

@@ -42,7 +42,7 @@ CONVERSIONS: dict[str, Callable[..., Any]] = {
 
 @op("builtins.range")
 def range_(call: OpCall) -> Value | None:
-    return range_of(call.args, call.run.assuming)
+    return range_of(call.args, call.run.by_default)
 
 
 @op("builtins.int", "builtins.float", "builtins.str", "builtins.bool", "builtins.round", "builtins.abs")

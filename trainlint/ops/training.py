@@ -213,3 +213,15 @@ def forward(call: OpCall) -> Value | None:
     call.run.event("forward", call.node, call.scope, call.receiver, None, tuple(call.args), "forward")
     with call.run.silent():
         return invoke(call.run, call.scope, call.receiver, call.args, call.kwargs, call.node)
+
+
+@op("torch.cuda.is_available", "torch.accelerator.is_available", "torch.cuda.is_bf16_supported")
+def card_there(call: OpCall) -> Value | None:
+    """The memory of a step is that of a card."""
+    return Const(True, default="a GPU") if call.run.program.tape is not None else None
+
+
+@op("torch.cuda.device_count", "torch.accelerator.device_count")
+def cards(call: OpCall) -> Value | None:
+    """One, unless the program says more."""
+    return Const(1, default="a GPU") if call.run.program.tape is not None else None
