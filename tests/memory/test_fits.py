@@ -1,5 +1,7 @@
 """The largest batch that fits: against playing the loop at every batch size."""
 
+from collections.abc import Callable
+
 import pytest
 from memory_workspace import MemoryWorkspace
 
@@ -50,8 +52,8 @@ def test_the_search_plays_few_steps() -> None:
     assert found is not None
     assert found > 10_000
     assert looked.fits(found, 24 * 1024 * MIB)
-    assert not looked.fits(found + found // 256, 24 * 1024 * MIB)
-    assert looked.played < 24
+    assert not looked.fits(found + found // 64, 24 * 1024 * MIB)
+    assert looked.played < 20
 
 
 def test_close_to_the_limit_cached_memory_is_given_back() -> None:
@@ -78,3 +80,40 @@ def test_a_step_that_does_not_depend_on_the_batch() -> None:
         "    x, y = x.cuda(), y.cuda()\n", ""
     )
     assert largest_batch(curve(code), 1024 * MIB) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "by"),
+    [
+        # no smaller last batch: the first axis is a number
+        (lambda code: code.replace("batch_size=BATCH)", "batch_size=BATCH, drop_last=True)"), "symbol"),
+        (
+            lambda code: (
+                code.replace("net = ", "BS = BATCH\nnet = ")
+                .replace("batch_size=BATCH)", "BS, drop_last=True)")
+                .replace("net(x)", "net(x.reshape(BS, 3, 32, 32))")
+            ),
+            "symbol",
+        ),
+        # a number that decides what is done: one interpretation for each batch size
+        (
+            lambda code: (
+                code.replace("net = ", "BS = BATCH\nnet = ")
+                .replace("batch_size=BATCH)", "BS, drop_last=True)")
+                .replace("net(x)", "net(x) if BS < 10**9 else None")
+            ),
+            "number",
+        ),
+    ],
+)
+def test_a_batch_that_is_a_number_all_through(change: Callable[[str], str], by: str) -> None:
+    usual, other = curve(CODE), curve(change(CODE))
+    assert other.batch == 64
+    for batch in (32, 128):
+        assert other.at(batch).terms == usual.at(batch).terms
+        assert other.at(batch).peak.allocated == usual.at(batch).peak.allocated
+    step = usual.first.step
+    assert step.at(32) is step
+    assert other.first.step.at(32) is not other.first.step
+    assert (other.first.step.at(32) is other.first.step.at(128)) == (by == "symbol")
+    assert largest_batch(other, 500 * MIB) == largest_batch(usual, 500 * MIB)

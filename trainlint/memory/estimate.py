@@ -7,7 +7,7 @@ invents a number: what is not known stands in `Estimate.unknown` with its line, 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from trainlint.analysis.facts import TrainLoop
 from trainlint.analysis.modules import is_module, walk
@@ -17,6 +17,7 @@ from trainlint.analysis.values import Instance, Obj, Value, alternatives
 from trainlint.memory.book import Book
 from trainlint.memory.entries import name_of, strangers
 from trainlint.memory.playback import MOVES, Line, Outcome, Playback
+from trainlint.memory.rescale import literal_of, with_number, with_symbol
 from trainlint.memory.sizes import Sizes
 from trainlint.memory.timeline import Peak, Storage, Where, total
 
@@ -38,13 +39,11 @@ class Estimate:
     # bytes of the parameters that are built on a line
     parameter_lines: dict[Where, int]
     unknown: list[tuple[Where, str]]
-    # bytes of activations that one more sample adds
-    per_sample: int = 0
     # the function with its class
-    name: str = ""
-    loop: TrainLoop | None = None
+    name: str
+    loop: TrainLoop
     # plays the loop again, at another batch size
-    step: Step | None = None
+    step: Step
     # what the step itself made and backward finds alive, by line
     held: dict[Where, int] = field(default_factory=dict)
     # what an operation keeps for backward, by the identity of its site on the tape
@@ -54,22 +53,18 @@ class Estimate:
     def complete(self) -> bool:
         return not self.unknown
 
+    @property
+    def per_sample(self) -> int:
+        """Bytes of activations that one more sample adds; 0 where the batch size is not known."""
+        if not self.batch_size:
+            return 0
+        more = self.step.estimate(2 * self.batch_size)
+        return (more.terms["activations"] - self.terms["activations"]) // self.batch_size
+
 
 def estimates(program: Program, batch: int | None = None) -> list[Estimate]:
-    """Every training loop that the file runs, those in other files that it calls included.
-
-    With what one more sample adds.
-    """
-    found = []
-    for loop in program.facts:
-        if isinstance(loop, TrainLoop):
-            step = Step(program, loop)
-            one = step.estimate(batch)
-            if one.batch_size:
-                more = step.estimate(2 * one.batch_size)
-                one.per_sample = (more.terms["activations"] - one.terms["activations"]) // one.batch_size
-            found.append(one)
-    return found
+    """Every training loop that the file runs, those in other files that it calls included."""
+    return [Step(program, loop).estimate(batch) for loop in program.facts if isinstance(loop, TrainLoop)]
 
 
 class Step:
@@ -78,7 +73,7 @@ class Step:
     def __init__(self, program: Program, loop: TrainLoop) -> None:
         assert program.tape is not None
         self.loop = loop
-        self.heed = program.heed
+        self.program = program
         self.entries = [entry for entry in program.tape.entries if loop.loop in entry.loops]
         self.book = Book(program, modules_of(loop), Sizes())
         self.unknown = strangers(loop)
@@ -86,14 +81,53 @@ class Step:
             self.unknown.append((None, "what the framework does around the step is not known"))
         if loop.trace.incomplete or program.tape.full:
             self.unknown.append((None, "the program is too large to be followed whole"))
+        self.batch = batch_of(self.entries, Sizes())
+        self._others: dict[int | None, Step | None] = {}
 
     def estimate(self, batch: int | None = None, capacity: int | None = None) -> Estimate:
         """The memory of a steady step, at the batch size of the program where none is given.
 
         With a capacity, PyTorch gets no more than so many bytes of the device; OutOfMemory where that is too little.
+        Where the batch size cannot be changed, `batch_size` of the result is not `batch`.
         """
+        step = self.at(batch)
+        return replace(step.played(batch, capacity), loop=self.loop, step=self)
+
+    def at(self, batch: int | None) -> Step:
+        """What is to be played for a batch size: this step, or that of the program interpreted with another one."""
+        if batch is None or batch == self.batch or self.scales():
+            return self
+        literal = literal_of(self.program, self.loop, first_axis(self.entries))
+        if literal is None:
+            return self
+        if None not in self._others:
+            other = self._other(with_symbol(self.program, self.loop, literal))
+            self._others[None] = other if other is not None and self.same(other) else None
+        found = self._others[None]
+        if found is None:
+            if batch not in self._others:
+                self._others[batch] = self._other(with_number(self.program, self.loop, literal, batch))
+            found = self._others[batch]
+        return found if found is not None else self
+
+    def _other(self, found: tuple[Program, TrainLoop] | None) -> Step | None:
+        return Step(*found) if found is not None else None
+
+    def scales(self) -> bool:
+        """Is the batch size a symbol of the tape?"""
+        return self.batch is not None and batch_of(self.entries, Sizes(2 * self.batch)) == 2 * self.batch
+
+    def same(self, other: Step) -> bool:
+        """Does another step scale, and is it this one at this one's batch size?"""
+        if not other.scales():
+            return False
+        mine, theirs = self.played(self.batch), other.played(self.batch)
+        return (mine.terms, mine.peak, mine.unknown) == (theirs.terms, theirs.peak, theirs.unknown)
+
+    def played(self, batch: int | None, capacity: int | None = None) -> Estimate:
+        """The estimate of this step as it is on the tape."""
         sizes = Sizes(batch)
-        outcome = Playback(self.book, self.loop.loop, sizes, self.heed, capacity).run(self.entries)
+        outcome = Playback(self.book, self.loop.loop, sizes, self.program.heed, capacity).run(self.entries)
         return self._told(outcome, batch_of(self.entries, sizes))
 
     def _told(self, outcome: Outcome, batch: int | None) -> Estimate:
@@ -132,12 +166,19 @@ class Step:
 
 def batch_of(entries: Sequence[Site | Mark | Returned], sizes: Sizes) -> int | None:
     """The batch size of the step: the first axis of what is moved to the device first."""
+    first = first_axis(entries)
+    number = sizes.number(first) if first is not None else None
+    return number if number is not None else sizes.batch
+
+
+def first_axis(entries: Sequence[Site | Mark | Returned]) -> Value | None:
+    """The first axis of what is moved to the device first; None where nothing of known shape is."""
     for entry in entries:
         if isinstance(entry, Site) and entry.op in MOVES and entry.results:
-            shape = sizes.shape(entry.results[0].shape)
+            shape = entry.results[0].shape
             if shape:
                 return shape[0]
-    return sizes.batch
+    return None
 
 
 def modules_of(loop: TrainLoop) -> list[Value]:

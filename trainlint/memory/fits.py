@@ -8,12 +8,12 @@ PyTorch gives cached segments back, so what it reserves without a limit says too
 from __future__ import annotations
 
 from trainlint.memory.allocator import OutOfMemory
-from trainlint.memory.estimate import Estimate, Step
+from trainlint.memory.estimate import Estimate
 
 # a larger batch is no figure that anybody asks for
 MOST = 1 << 24
 # up to here the largest batch is found to the sample, beyond to one part in so many
-EXACT = 512
+EXACT = 128
 
 
 class Curve:
@@ -21,9 +21,8 @@ class Curve:
 
     def __init__(self, first: Estimate) -> None:
         """`first` is an estimate of the loop at the batch size of the program, or at the one that is asked for."""
-        assert first.step is not None
         self.first = first
-        self._step: Step = first.step
+        self._step = first.step
         self._known: dict[int | None, Estimate] = {first.batch_size: first}
         self._fitting: dict[tuple[int, int], bool] = {}
         # how often the loop was played
@@ -70,7 +69,7 @@ class Curve:
 def largest_batch(curve: Curve, capacity: int) -> int | None:
     """The largest batch size whose step runs when PyTorch gets `capacity` bytes of the device; 0 where none does.
 
-    Up to 512 one sample more does not fit, beyond it the answer is at most one part in 512 too small. (Where the
+    Up to 128 one sample more does not fit, beyond it the answer is at most one part in 128 too small. (Where the
     allocator changes the kind of a segment, a larger batch may happen to fit again; it is not looked for.)
     None where the batch size does not decide: it is not known, or memory does not grow with it. Where the estimate is
     not complete, the true answer is smaller.

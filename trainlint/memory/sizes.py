@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from trainlint.analysis import dims
 from trainlint.analysis.parameters import SIZES
-from trainlint.analysis.values import Array, Const, Sym, Unknown, Value
+from trainlint.analysis.values import Array, Atom, Const, Sym, Value
 
 
 class Sizes:
@@ -18,19 +18,32 @@ class Sizes:
 
     def number(self, size: Value) -> int | None:
         """The integer that a size usually is."""
-        if self.batch is not None and isinstance(size, Sym):
-            size = self._asked(size, self.batch)
-        return dims.usual(size)
-
-    @staticmethod
-    def _asked(size: Sym, batch: int) -> Value:
-        result: Value = Const(0)
+        if type(size) is Const:
+            return size.value if type(size.value) is int else None
+        if self.batch is None or not isinstance(size, Sym):
+            return dims.usual(size)
+        total = 0
         for atoms, factor in size.poly:
-            term: Value = Const(factor)
             for atom in atoms:
-                term = dims.mul(term, Const(batch) if atom.name == "B" else atom.value or Unknown(atom.name))
-            result = dims.add(result, term)
-        return result
+                number = self._asked(atom, self.batch)
+                if number is None:
+                    return None
+                factor *= number
+            total += factor
+        return total
+
+    def _asked(self, atom: Atom, batch: int) -> int | None:
+        if atom.name == "B":
+            return batch
+        if atom.value is not None:
+            return self.number(atom.value)
+        if isinstance(atom.key, tuple) and len(atom.key) == 3 and atom.key[0] in ("//", "%"):
+            op, p, q = atom.key
+            left, right = self.number(Sym.of(p)), self.number(Sym.of(q))
+            if left is None or not right:
+                return None
+            return left // right if op == "//" else left % right
+        return None
 
     def shape(self, sizes: Sequence[Value] | None) -> tuple[int, ...] | None:
         """The sizes of all axes, None where one is not known."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from trainlint.analysis.classes import default_instance
 from trainlint.analysis.registry import OpCall, alias, kind, method, op
-from trainlint.analysis.values import Class, Const, Mapping, Obj, Seq, Unknown, Value, one_of
+from trainlint.analysis.values import Class, Const, Mapping, Obj, Seq, Sym, Unknown, Value, one_of
 
 kind("parser", "argparse.ArgumentParser", "configargparse.ArgumentParser", "configargparse.ArgParser")
 kind("parser", "jsonargparse.ArgumentParser", "argparse.ArgumentDefaultsHelpFormatter")
@@ -64,6 +64,8 @@ def overridable(value: Value, flag: str) -> Value:
         if value.value is None:
             return Unknown(f"`{flag}`", value.origin)
         return Const(value.value, value.origin, f"`{flag}`", value.literal)
+    if isinstance(value, Sym):
+        return Sym.of(value.poly, value.origin, f"`{flag}`")
     return value if isinstance(value, Unknown) else Unknown(f"`{flag}`", value.origin)
 
 
