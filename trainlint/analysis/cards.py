@@ -172,28 +172,13 @@ class Cards:
             parts.append(f"batch {size}" + (f" ({source})" if source else ""))
         else:
             parts.append("batch size not known")
-        parts += self.epoch(value, batch, length)
+        parts += epoch(value, batch, length)
         card = Card(" · ".join(parts))
         found = self.asked(value, "__iter__")
         if found is not None and not isinstance(found, Unknown):
             card.notes = [f"a batch: {words(found, letters)}"]
             card.notes += [f"- {line}" for line in self.contents(found, letters)] + letters.notes()
         return card
-
-    def epoch(self, loader: Obj, batch: Value | None, length: Value | None) -> list[str]:
-        """Batches an epoch and the number of samples."""
-        size, count = dims.usual(batch), dims.usual(length)
-        if count is None:
-            return []
-        dropped = loader.arg(8, "drop_last")
-        drops = isinstance(dropped, Const) and bool(dropped.value)
-        known = (dropped is None or isinstance(dropped, Const)) and not loader.spilled
-        if not size or not known or "batch_sampler" in loader.kwargs or sampled(loader):
-            return [f"{count:,} samples"]
-        batches, rest = divmod(count, size)
-        batches += bool(rest) and not drops
-        last = f", {rest:,} of them left out" if drops and rest else f", the last batch has {rest:,}" if rest else ""
-        return [f"{batches:,} batches an epoch ({count:,} samples{last})"]
 
     def dataset(self, value: Obj) -> Card:
         """Samples, and what a sample is."""
@@ -282,6 +267,31 @@ class Cards:
         "named_parameters": listing,
         "scheduler": scheduler,
     }
+
+
+def epoch(loader: Obj, batch: Value | None, length: Value | None) -> list[str]:
+    """Batches an epoch and the number of samples, as words."""
+    count = dims.usual(length)
+    if count is None:
+        return []
+    found = batches(loader, batch, length)
+    if found is None:
+        return [f"{count:,} samples"]
+    number, rest, drops = found
+    last = f", {rest:,} of them left out" if drops and rest else f", the last batch has {rest:,}" if rest else ""
+    return [f"{number:,} batches an epoch ({count:,} samples{last})"]
+
+
+def batches(loader: Obj, batch: Value | None, length: Value | None) -> tuple[int, int, bool] | None:
+    """Batches an epoch, samples that fill no batch, and whether those are dropped; None where one is not known."""
+    size, count = dims.usual(batch), dims.usual(length)
+    dropped = loader.arg(8, "drop_last")
+    drops = isinstance(dropped, Const) and bool(dropped.value)
+    known = (dropped is None or isinstance(dropped, Const)) and not loader.spilled
+    if count is None or not size or not known or "batch_sampler" in loader.kwargs or sampled(loader):
+        return None
+    whole, rest = divmod(count, size)
+    return whole + (bool(rest) and not drops), rest, drops
 
 
 def plain(value: Value) -> bool:

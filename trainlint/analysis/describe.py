@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import NamedTuple
 
 from trainlint.analysis import facts
@@ -11,6 +12,7 @@ from trainlint.analysis.cards import Card, Cards
 from trainlint.analysis.loops import derive
 from trainlint.analysis.notation import words
 from trainlint.analysis.program import Program
+from trainlint.analysis.tape import Tape
 from trainlint.analysis.values import Class, Ext, Func, Mapping, OneOf, Seq, Unknown, Value
 from trainlint.analysis.watching import Sighting, Watch
 from trainlint.analysis.workspace import Workspace
@@ -33,9 +35,13 @@ class Told(NamedTuple):
     card: Card
 
 
-def watched(path: str, document: Document, workspace: Workspace) -> Program:
-    """The interpreted program of a file with the values of all its expressions."""
+def watched(path: str, document: Document, workspace: Workspace, heed: Callable[[], None] | None = None) -> Program:
+    """The interpreted program of a file with the values of all its expressions and its tensor operations.
+
+    `heed` is called again and again; an error that it raises ends the interpretation.
+    """
     program = Program(path, document, workspace)
+    program.heed, program.tape = heed, Tape()
     program.watch = Watch(frozenset(walk(document.module.body)))
     program.interpret()
     derive(program)

@@ -16,6 +16,7 @@ from trainlint.project.source import UnreadableSource, decode
 if TYPE_CHECKING:
     from trainlint.analysis.describe import Told
     from trainlint.memory.estimate import Estimate
+    from trainlint.memory.notes import Notes
     from trainlint.project.bases import Bases
     from trainlint.project.cache import Cache
     from trainlint.project.notebooks import Cell, Joined
@@ -168,6 +169,29 @@ class Session:
         """The memory of a step of each training loop of a file."""
         document, _ = self._at_hand(path)
         return [] if document is None else self._ready_analyser().memory(path, document, batch)
+
+    def notes(self, path: str, heed: Callable[[], None] | None = None) -> Notes | None:
+        """What an editor shows of the memory of an open file, with cells and their lines for a notebook.
+
+        None where the file is not open. `heed` is called again and again; an error that it raises ends the work.
+        """
+        document, joined = self.workspace.opened(path), self._notebooks.get(path)
+        if document is None:
+            return None
+        from trainlint.memory.notes import Notes
+        from trainlint.project.notes import in_cells, namer
+
+        if not may_concern(document.text.encode("utf-8", "surrogatepass")):
+            return Notes()
+        found = self._ready_analyser().notes(path, document, namer(path, joined), heed)
+        return in_cells(found, path, joined)
+
+    def broken(self, path: str) -> bool:
+        """Does an open file have statements that do not parse?"""
+        from trainlint.project.statements import broken_lines
+
+        document = self.workspace.opened(path)
+        return document is not None and bool(broken_lines(document.module)[0])
 
     def located(self, path: str, line: int) -> tuple[int | None, int]:
         """The cell of a notebook and the line in it, or None and the line of any other file."""

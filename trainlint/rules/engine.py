@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import trainlint.ops  # registers what library calls do
@@ -27,6 +27,7 @@ from trainlint.text.place import Span
 if TYPE_CHECKING:
     from trainlint.analysis.describe import Told
     from trainlint.memory.estimate import Estimate
+    from trainlint.memory.notes import Notes
 
 assert trainlint.ops
 log = logging.getLogger("trainlint")
@@ -156,13 +157,31 @@ class Analyser:
 
         return told(self.watched(path, document), line, rows)
 
-    def watched(self, path: str, document: Document) -> Program:
+    def notes(
+        self,
+        path: str,
+        document: Document,
+        named: Callable[[str, int], str],
+        heed: Callable[[], None] | None = None,
+    ) -> Notes:
+        """What an editor shows of the memory of a file. `named` writes a place, `heed` may end the work by an error."""
+        from trainlint.memory.estimate import estimates
+        from trainlint.memory.notes import notes_of
+
+        program = self.watched(path, document, heed)
+        program.heed = heed
+        try:
+            return notes_of(program, estimates(program), named, lambda _: [])
+        finally:
+            program.heed = None
+
+    def watched(self, path: str, document: Document, heed: Callable[[], None] | None = None) -> Program:
         """The program of this version of a file with the values of its expressions: interpreted once a version."""
         from trainlint.analysis.describe import watched
 
         known = self._watched
         if known is None or known[0] is not document.module or known[1].file.path != path:
-            known = self._watched = (document.module, watched(path, document, self.workspace))
+            known = self._watched = (document.module, watched(path, document, self.workspace, heed))
         return known[1]
 
 

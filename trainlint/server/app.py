@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lsprotocol import types as lsp
 from pygls.exceptions import JsonRpcException
 
-from trainlint.server import documents, hover
+from trainlint.server import documents, figures, hover
 from trainlint.server.actions import KINDS, Actions, wanted
 from trainlint.server.checks import Checked, Checks
 from trainlint.server.client import Client, read_client
@@ -21,6 +21,7 @@ from trainlint.server.git_base import GitBase
 from trainlint.server.guard import guarded
 from trainlint.server.ignore_comment import word_in_ignore
 from trainlint.server.language_server import Server
+from trainlint.server.models import Models
 from trainlint.server.publish import TYPING_PAUSE, Publisher
 from trainlint.server.settings import Settings, read_settings
 from trainlint.server.uris import document_key, file_path
@@ -49,6 +50,7 @@ class App:
         self.worker = Worker(self._session_maker())
         self.base = GitBase(self.worker, self._refresh)
         self.checks = Checks(self.worker, self.sources, self.base.grace, self._tell)
+        self.models = Models(self.worker, self.sources, self.checks, self._show_figures)
         self.publisher = self._publisher()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._told: set[str] = set()
@@ -79,6 +81,9 @@ class App:
             server.feature(method)(guarded(handler))
         options = lsp.CodeActionOptions(code_action_kinds=list(KINDS))
         server.feature(lsp.TEXT_DOCUMENT_CODE_ACTION, options)(guarded(self.code_action, list))
+        server.feature(lsp.TEXT_DOCUMENT_INLAY_HINT)(guarded(self.inlay_hint, list))
+        server.feature(lsp.TEXT_DOCUMENT_CODE_LENS)(guarded(self.code_lens, list))
+        server.command(figures.MEASURE)(lambda *_: self.measure())
 
     def initialize(self, params: lsp.InitializeParams) -> None:
         self._loop = asyncio.get_running_loop()
@@ -131,6 +136,7 @@ class App:
         self.sources.add(source)
         self.checks.opened(source)
         self.publisher.soon(source, 0)
+        self.models.soon(source, 0)
 
     def did_change(self, params: lsp.DidChangeTextDocumentParams) -> None:
         found = self.sources.find(params.text_document.uri)
@@ -141,6 +147,7 @@ class App:
             source.parts[0], params.text_document.version, params.content_changes, self.client.encoding
         )
         self.checks.edited(source, splices)
+        self.models.edited(source, {source.parts[0].uri: splices})
         self.publisher.soon(source, TYPING_PAUSE)
 
     def did_save(self, params: lsp.DidSaveTextDocumentParams) -> None:
@@ -154,6 +161,7 @@ class App:
         if source is not None:
             self.checks.closed(source)
             self.publisher.closed(source)
+            self.models.closed(source)
 
     def _saved(self, uri: str) -> None:
         """Other files may depend on the saved one, and a client without file watching tells of changes only here."""
@@ -180,11 +188,12 @@ class App:
         if source is None:
             return
         before = {part.uri for part in source.parts if part.is_python}
-        documents.change_notebook(source, params, self.client.encoding)
+        splices = documents.change_notebook(source, params, self.client.encoding)
         self.sources.renew_owners(source)
         for uri in before - {part.uri for part in source.parts if part.is_python}:
             self.publisher.removed(source, uri)
         self.checks.rearranged(source)
+        self.models.edited(source, splices)
         self.publisher.soon(source, TYPING_PAUSE)
 
     def notebook_did_save(self, params: lsp.DidSaveNotebookDocumentParams) -> None:
@@ -241,12 +250,17 @@ class App:
             return None if page is None else lsp.Hover(hover.content(page, self.client), body.range(span, encoding))
         if not self.settings.enable:
             return None
-        cell = index if source.notebook else None
-        known = await self.worker.run(lambda session: _session_hover(session, source.path, line, column, cell))
-        if known is None:
+        cell, revision = index if source.notebook else None, source.revision
+        card, where = await self.worker.run(lambda session: _session_hover(session, source.path, line, column, cell))
+        figure = None
+        if self.settings.memory_hover and source.revision == revision:
+            part = source.parts[index]
+            figure = figures.figure_at(self.models.of(part.uri), part, body.offset(params.position, encoding))
+        markdown = figures.together(card, figure)
+        where = where or (figure.span if figure is not None else None)
+        if markdown is None or where is None:
             return None
-        markdown, span = known
-        return lsp.Hover(hover.content(markdown, self.client), body.range(span, encoding))
+        return lsp.Hover(hover.content(markdown, self.client), body.range(where, encoding))
 
     async def code_action(self, params: lsp.CodeActionParams) -> list[lsp.CodeAction]:
         found = self.sources.find(params.text_document.uri)
@@ -260,6 +274,40 @@ class App:
         if checked is None or index is None:
             return []
         return Actions(checked, self.sources, self.client, self.settings).at(index, params.range, only)
+
+    async def inlay_hint(self, params: lsp.InlayHintParams) -> list[lsp.InlayHint]:
+        part = await self._figures_of(params.text_document.uri, self.client.refresh_hints)
+        if part is None or not self.settings.memory_hints:
+            return []
+        return figures.inlay_hints(self.models.of(part.uri), part, params.range, self.client, self.settings)
+
+    async def code_lens(self, params: lsp.CodeLensParams) -> list[lsp.CodeLens]:
+        part = await self._figures_of(params.text_document.uri, self.client.refresh_lenses)
+        if part is None or not self.settings.memory_lens:
+            return []
+        return figures.code_lenses(self.models.of(part.uri), part, self.client)
+
+    async def _figures_of(self, uri: str, refreshes: bool) -> documents.Part | None:
+        """The document, when its model is there; a client that can be told to ask again is not kept waiting."""
+        found = self.sources.find(uri)
+        if found is None or not self.settings.enable:
+            return None
+        if not refreshes:
+            await self.models.settled(found[0], LONGEST_WAIT)
+            found = self.sources.find(uri)
+        return None if found is None else found[0].parts[found[1]]
+
+    def measure(self) -> None:
+        """The command of the code lens."""
+        text = "measuring is not part of this version; the figures shown are estimates made without running the code"
+        self.server.window_show_message(lsp.ShowMessageParams(lsp.MessageType.Info, f"trainlint: {text}"))
+
+    def _show_figures(self) -> None:
+        """There are new figures: let the client ask for hints and lenses again."""
+        if self.client.refresh_hints and self.settings.memory_hints:
+            self._later(self._quietly(self.server.workspace_inlay_hint_refresh_async))
+        if self.client.refresh_lenses and self.settings.memory_lens:
+            self._later(self._quietly(self.server.workspace_code_lens_refresh_async))
 
     # Settings and the world outside
 
@@ -307,6 +355,7 @@ class App:
         ):
             self._renew_session()
         self._refresh()
+        self._show_figures()
 
     def _apply_settings(self, raw: object) -> None:
         self.settings = read_settings(raw)
@@ -325,12 +374,13 @@ class App:
         self.checks.outdate()
         for source in self.sources:
             self.publisher.soon(source, 0)
+            self.models.soon(source, 0)
         if self.client.pulls and self.client.refresh_diagnostics:
-            self._later(self._ask_to_pull())
+            self._later(self._quietly(self.server.workspace_diagnostic_refresh_async))
 
-    async def _ask_to_pull(self) -> None:
+    async def _quietly(self, refresh: Callable[[None], Awaitable[Any]]) -> None:
         try:
-            await self.server.workspace_diagnostic_refresh_async(None)
+            await refresh(None)
         except Exception as error:
             logger.info("the client did not refresh: %s", error)
 
@@ -371,6 +421,8 @@ class App:
         return make
 
 
-def _session_hover(session: Session, path: str, line: int, column: int, cell: int | None) -> tuple[str, Span] | None:
+def _session_hover(
+    session: Session, path: str, line: int, column: int, cell: int | None
+) -> tuple[str | None, Span | None]:
     known = session.hover(path, line, column, cell)
-    return None if known is None else (known.markdown, known.span)
+    return (None, None) if known is None else (known.markdown, known.span)

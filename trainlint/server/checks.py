@@ -111,6 +111,15 @@ class Checks:
             await asyncio.shield(self._queue(source.key))
         return None
 
+    def given(self, key: str) -> Snapshot | None:
+        """The text of a source that the session has now. For jobs of the worker only."""
+        known = self._given.get(key)
+        return None if known is None else known[0]
+
+    def given_path(self, path: str) -> Snapshot | None:
+        """The text of the source with this path that the session has now. For jobs of the worker only."""
+        return next((snapshot for snapshot, _ in self._given.values() if snapshot.path == path), None)
+
     def _findings(self, session: Session, path: str) -> tuple[Finding, ...]:
         """What the session finds; where it cannot, the log says why and there is nothing to show."""
         from trainlint.project.errors import UsageError

@@ -21,6 +21,8 @@ class Client:
     document_changes: bool = False
     preferred: bool = False
     refresh_diagnostics: bool = False
+    refresh_hints: bool = False
+    refresh_lenses: bool = False
     watch_files: bool = False
     pull_settings: bool = False
     watch_settings: bool = False
@@ -50,6 +52,8 @@ def read_client(capabilities: lsp.ClientCapabilities, encoding: str) -> Client:
         document_changes=bool(_get(capabilities, "workspace.workspace_edit.document_changes")),
         preferred=bool(_get(capabilities, "text_document.code_action.is_preferred_support")),
         refresh_diagnostics=bool(_get(capabilities, "workspace.diagnostics.refresh_support")),
+        refresh_hints=bool(_get(capabilities, "workspace.inlay_hint.refresh_support")),
+        refresh_lenses=bool(_get(capabilities, "workspace.code_lens.refresh_support")),
         watch_files=bool(_get(capabilities, "workspace.did_change_watched_files.dynamic_registration")),
         pull_settings=bool(_get(capabilities, "workspace.configuration")),
         watch_settings=bool(_get(capabilities, "workspace.did_change_configuration.dynamic_registration")),

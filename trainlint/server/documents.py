@@ -88,11 +88,23 @@ def edited(
         if isinstance(change, lsp.TextDocumentContentChangePartial):
             start = body.offset(change.range.start, encoding)
             end = max(start, body.offset(change.range.end, encoding))
+            splice = Splice(start, end, change.text)
         else:
-            start, end = 0, len(body.text)
-        splices.append(Splice(start, end, change.text))
-        body = Body(body.text[:start] + change.text + body.text[end:])
+            splice = difference(body.text, change.text)
+        splices.append(splice)
+        body = Body(body.text[: splice.start] + splice.text + body.text[splice.end :])
     return Part(part.uri, version, part.language, body, part.code), splices
+
+
+def difference(old: str, new: str) -> Splice:
+    """One splice that makes the new text from the old one, without what both begin and end with."""
+    shorter = min(len(old), len(new))
+    start = tail = 0
+    while start < shorter and old[start] == new[start]:
+        start += 1
+    while tail < shorter - start and old[-1 - tail] == new[-1 - tail]:
+        tail += 1
+    return Splice(start, len(old) - tail, new[start : len(new) - tail])
 
 
 class OpenSources:
@@ -170,11 +182,14 @@ def cell_part(cell: lsp.NotebookCell, item: lsp.TextDocumentItem | None) -> Part
     return Part(item.uri, item.version, item.language_id, Body(item.text), code)
 
 
-def change_notebook(source: Source, params: lsp.DidChangeNotebookDocumentParams, encoding: Encoding) -> None:
-    """Apply a notebook change in the order of the protocol: structure, cell data, texts."""
+def change_notebook(
+    source: Source, params: lsp.DidChangeNotebookDocumentParams, encoding: Encoding
+) -> dict[str, list[Splice]]:
+    """Apply a notebook change in the order of the protocol: structure, cell data, texts. Gives the splices by cell."""
+    splices: dict[str, list[Splice]] = {}
     cells = params.change.cells
     if cells is None:
-        return
+        return splices
     if cells.structure is not None:
         array = cells.structure.array
         opened = {document_key(item.uri): item for item in cells.structure.did_open or ()}
@@ -194,4 +209,6 @@ def change_notebook(source: Source, params: lsp.DidChangeNotebookDocumentParams,
     for content in cells.text_content or ():
         index = source.index(content.document.uri)
         if index is not None:
-            source.parts[index], _ = edited(source.parts[index], content.document.version, content.changes, encoding)
+            old = source.parts[index]
+            source.parts[index], splices[old.uri] = edited(old, content.document.version, content.changes, encoding)
+    return splices

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 _LINK = re.compile(r"\[([^\]]+)\]\(([^)\s]+)\)")
+_RULE = re.compile(r"-{3,}|\*{3,}|_{3,}")
 _TABLE_RULE = re.compile(r"^\s*\|?[\s:|-]*-[\s:|-]*\|?\s*$")
 
 
@@ -23,7 +24,10 @@ def plain(markdown: str) -> str:
             continue
         lines += _aligned(table)
         table = []
-        lines.append(line if fenced else _inline(re.sub(r"^#{1,6}\s+", "", line)))
+        if fenced:
+            lines.append(line)
+        elif not _RULE.fullmatch(line.strip()):
+            lines.append(_inline(re.sub(r"^#{1,6}\s+", "", line)).rstrip())
     return "\n".join(lines).strip()
 
 

@@ -11,6 +11,8 @@ from trainlint.rules.finding import Finding, Level
 
 logger = logging.getLogger(__name__)
 
+LEAST_HINT = 1 << 20
+
 _LEVELS: dict[str, Level] = {level: level for level in get_args(Level)} | {"information": "info"}
 
 
@@ -23,6 +25,11 @@ class Settings:
     ignore: tuple[str, ...] = ()
     extend_select: tuple[str, ...] = ()
     severity: Mapping[str, Level] = field(default_factory=dict)
+    memory_hover: bool = True
+    memory_lens: bool = True
+    memory_hints: bool = True
+    # bytes below which a line gets no hint
+    least_hint: int = LEAST_HINT
 
     def shown_level(self, finding: Finding) -> Level:
         for word in (finding.code, finding.id, finding.family, finding.level):
@@ -51,7 +58,31 @@ def read_settings(raw: object) -> Settings:
         ignore=_words(values.get("ignore"), "lint.ignore") or (),
         extend_select=_words(values.get("extendSelect", values.get("extend-select")), "lint.extendSelect") or (),
         severity=_severity(values.get("severity")),
+        memory_hover=_flag(nested(raw, "hover", "memory"), "hover.memory"),
+        memory_lens=_flag(nested(raw, "lens", "memory"), "lens.memory"),
+        memory_hints=_flag(nested(raw, "hints", "memory"), "hints.memory"),
+        least_hint=_size(nested(raw, "hints", "minimum"), "hints.minimum"),
     )
+
+
+def nested(raw: Mapping[Any, Any], group: str, name: str) -> object:
+    """The setting `group.name`, which clients send as one key or as an object in an object."""
+    if f"{group}.{name}" in raw:
+        return raw[f"{group}.{name}"]
+    inside = raw.get(group)
+    return inside.get(name) if isinstance(inside, Mapping) else None
+
+
+def _size(value: object, name: str) -> int:
+    from trainlint.project.schema import Wrong, memory_size
+
+    if value is None:
+        return LEAST_HINT
+    try:
+        return 0 if value == 0 else memory_size(value)
+    except Wrong as wrong:
+        logger.warning("settings: trainlint.%s must be %s, not %r; it is ignored", name, wrong, value)
+        return LEAST_HINT
 
 
 def _flag(value: object, name: str) -> bool:

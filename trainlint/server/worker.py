@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import queue
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
@@ -21,8 +21,12 @@ logger = logging.getLogger(__name__)
 _STACK = (64 if sys.platform == "win32" or sys.maxsize < 2**32 else 512) * 1024 * 1024
 
 
+class GiveWay(Exception):
+    """Something more urgent waits, or nobody wants the result any more: background work ends and may begin again."""
+
+
 class Worker:
-    """Runs functions of the session off the event loop, one after the other.
+    """Runs functions of the session off the event loop, one after the other; background work when nothing else waits.
 
     `make` builds the session on the worker's first use, so that the heavy imports do not delay `initialize`.
     The thread is a daemon: an analysis that is still running never keeps the process alive.
@@ -31,7 +35,9 @@ class Worker:
     def __init__(self, make: Callable[[], Session]) -> None:
         self._make = make
         self._session: Session | None = None
-        self._jobs: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._jobs: deque[Callable[[], None]] = deque()
+        self._background: deque[Callable[[], None]] = deque()
+        self._news = threading.Condition()
         before = threading.stack_size(_STACK)
         threading.Thread(target=self._loop, name="trainlint-analysis", daemon=True).start()
         threading.stack_size(before)
@@ -45,7 +51,7 @@ class Worker:
             except Exception:
                 logger.exception("a change to the session failed")
 
-        self._jobs.put(guarded)
+        self._put(guarded)
 
     async def run(self, job: Callable[[Session], T]) -> T:
         """The result of the job, which sees every change posted before it.
@@ -55,22 +61,37 @@ class Worker:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
 
-        def settle(set_to: Callable[[], None]) -> None:
-            if not future.done():
-                set_to()
+        def work() -> None:
+            if not future.cancelled():
+                self._settle(loop, future, lambda: job(self._ready()))
+
+        self._put(work)
+        return await future
+
+    async def idle(self, job: Callable[[Session, Callable[[], None]], T]) -> T:
+        """The result of a job that runs when nothing else waits and gives way to whatever comes.
+
+        The job calls its second argument again and again; that raises `GiveWay` when the job must end. It begins anew
+        later, unless the caller was cancelled.
+        """
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+
+        def heed() -> None:
+            if self._jobs or future.cancelled():
+                raise GiveWay
 
         def work() -> None:
             if future.cancelled():
                 return
             try:
-                result = job(self._ready())
-            except Exception as error:
-                problem = error
-                self._hand_over(loop, lambda: settle(lambda: future.set_exception(problem)))
-            else:
-                self._hand_over(loop, lambda: settle(lambda: future.set_result(result)))
+                self._settle(loop, future, lambda: job(self._ready(), heed))
+            except GiveWay:
+                self._background.appendleft(work)
 
-        self._jobs.put(work)
+        with self._news:
+            self._background.append(work)
+            self._news.notify()
         return await future
 
     def renew(self, make: Callable[[], Session]) -> None:
@@ -79,16 +100,41 @@ class Worker:
         def drop() -> None:
             self._make, self._session = make, None
 
-        self._jobs.put(drop)
+        self._put(drop)
 
     def _ready(self) -> Session:
         if self._session is None:
             self._session = self._make()
         return self._session
 
+    def _put(self, job: Callable[[], None]) -> None:
+        with self._news:
+            self._jobs.append(job)
+            self._news.notify()
+
     def _loop(self) -> None:
         while True:
-            self._jobs.get()()
+            with self._news:
+                self._news.wait_for(lambda: self._jobs or self._background)
+                job = (self._jobs or self._background).popleft()
+            job()
+
+    def _settle(self, loop: asyncio.AbstractEventLoop, future: asyncio.Future[T], work: Callable[[], T]) -> None:
+        """Give the result or the error of the work to the future; GiveWay passes through."""
+
+        def set_to(give: Callable[[], None]) -> None:
+            if not future.done():
+                give()
+
+        try:
+            result = work()
+        except GiveWay:
+            raise
+        except Exception as error:
+            problem = error
+            self._hand_over(loop, lambda: set_to(lambda: future.set_exception(problem)))
+        else:
+            self._hand_over(loop, lambda: set_to(lambda: future.set_result(result)))
 
     @staticmethod
     def _hand_over(loop: asyncio.AbstractEventLoop, settle: Callable[[], None]) -> None:

@@ -1,0 +1,95 @@
+"""Ranges that move through edits, and work that gives way."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+
+from trainlint.project.session import Session
+from trainlint.server.documents import Splice, difference
+from trainlint.server.marks import Mark, moved
+from trainlint.server.worker import Worker
+
+TEXT = "a = 64\nb = 7\n"
+
+
+@pytest.mark.parametrize(
+    ("splice", "number", "line"),
+    [
+        (Splice(0, 0, "x\n"), (6, 8), (2, 8)),
+        (Splice(7, 7, "y"), (4, 6), (0, 6)),
+        (Splice(12, 12, "0"), (4, 6), (0, 6)),
+        (Splice(6, 6, "0"), None, None),
+        (Splice(6, 6, "\n"), (4, 6), (0, 6)),
+        (Splice(6, 6, "  # why"), (4, 6), None),
+        (Splice(4, 4, "1"), None, None),
+        (Splice(4, 5, "7"), None, None),
+        (Splice(0, 13, ""), None, None),
+        (Splice(0, 1, "batch"), (8, 10), None),
+    ],
+)
+def test_a_range_moves_or_goes(splice: Splice, number: tuple[int, int] | None, line: tuple[int, int] | None) -> None:
+    found = [(m.start, m.end) for m in moved([Mark(4, 6, "number")], splice)]
+    assert found == ([number] if number else [])
+    whole = [(m.start, m.end) for m in moved([Mark(0, 6, "line", whole=True)], splice)]
+    shifted = (line[0], line[0] + 6) if line else None
+    assert whole == ([shifted] if shifted else [])
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("", "a"), ("a", ""), ("abc", "axc"), ("aa", "aaa"), ("same", "same"), ("ab", "ba")]
+)
+def test_a_difference_makes_the_new_text(old: str, new: str) -> None:
+    splice = difference(old, new)
+    assert old[: splice.start] + splice.text + old[splice.end :] == new
+    assert splice.end - splice.start <= len(old)
+
+
+def test_background_work_gives_way_and_begins_again() -> None:
+    worker = Worker(lambda: Session([]))
+    order: list[str] = []
+    started, urgent_asked = threading.Event(), threading.Event()
+
+    def slow(_: Session, heed: object) -> str:
+        order.append("begun")
+        started.set()
+        assert urgent_asked.wait(5)
+        heed()  # type: ignore[operator]
+        order.append("done")
+        return "result"
+
+    async def play() -> None:
+        background = asyncio.ensure_future(worker.idle(slow))
+        await asyncio.to_thread(started.wait, 5)
+        urgent = asyncio.ensure_future(worker.run(lambda _: order.append("urgent")))
+        await asyncio.sleep(0.01)
+        urgent_asked.set()
+        await urgent
+        assert await asyncio.wait_for(background, 5) == "result"
+
+    asyncio.run(play())
+    assert order == ["begun", "urgent", "begun", "done"]
+
+
+def test_background_work_ends_when_nobody_waits_for_it() -> None:
+    worker = Worker(lambda: Session([]))
+    started, ended = threading.Event(), threading.Event()
+
+    def endless(_: Session, heed: object) -> None:
+        started.set()
+        try:
+            while True:
+                heed()  # type: ignore[operator]
+        finally:
+            ended.set()
+
+    async def play() -> None:
+        background = asyncio.ensure_future(worker.idle(endless))
+        await asyncio.to_thread(started.wait, 5)
+        background.cancel()
+        assert await worker.run(lambda _: "next") == "next"
+
+    asyncio.run(play())
+    assert ended.is_set()

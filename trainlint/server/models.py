@@ -1,0 +1,197 @@
+"""The memory model of the open sources: computed behind the diagnostics, shown from the last good one."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from trainlint.server.checks import Checks
+from trainlint.server.documents import OpenSources, Part, Snapshot, Source, Splice
+from trainlint.server.marks import Mark, moved
+from trainlint.server.uris import document_key
+from trainlint.server.worker import Worker
+
+if TYPE_CHECKING:
+    from trainlint.memory.loop_notes import Spot
+    from trainlint.memory.notes import Hint, Lens, Notes
+    from trainlint.project.session import Session
+
+logger = logging.getLogger(__name__)
+
+TYPING_PAUSE = 0.4  # seconds without a keystroke before the model is computed again
+
+
+@dataclass(slots=True)
+class Shown:
+    """What a model says about one document."""
+
+    spots: list[Mark[Spot]] = field(default_factory=list)
+    hints: list[Mark[Hint]] = field(default_factory=list)
+    lenses: list[Mark[Lens]] = field(default_factory=list)
+
+    def edit(self, splice: Splice) -> None:
+        self.spots, self.hints = moved(self.spots, splice), moved(self.hints, splice)
+        self.lenses = moved(self.lenses, splice)
+
+
+@dataclass(slots=True)
+class Model:
+    """The last good model of a source, by the key of each document that it says something about."""
+
+    notes: Notes
+    shown: dict[str, Shown]
+
+
+class Models:
+    """One computation waits and one runs for each source; an edit ends both and starts the wait anew."""
+
+    def __init__(self, worker: Worker, sources: OpenSources, checks: Checks, news: Callable[[], None]) -> None:
+        """`news` is called on the event loop when there is something new to show."""
+        self._worker, self._sources, self._checks, self._news = worker, sources, checks, news
+        self._models: dict[str, Model] = {}
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        # set when no model of the source is due any more
+        self._due: dict[str, asyncio.Event] = {}
+
+    def soon(self, source: Source, pause: float) -> None:
+        """Compute the model of the source after `pause` seconds and after its diagnostics."""
+        self._stop(source.key)
+        self._due.setdefault(source.key, asyncio.Event())
+        loop = asyncio.get_running_loop()
+        self._timers[source.key] = loop.call_later(pause, self._start, source)
+
+    def edited(self, source: Source, splices: dict[str, list[Splice]]) -> None:
+        """Documents of the source changed by these splices, each relative to the text before it."""
+        concerned = {source.key}
+        for uri, edits in splices.items():
+            key = document_key(uri)
+            for owner, model in self._models.items():
+                shown = model.shown.get(key)
+                if shown is not None:
+                    concerned.add(owner)
+                    for splice in edits:
+                        shown.edit(splice)
+        for key in concerned:
+            found = self._sources.by_key(key)
+            if found is not None:
+                self.soon(found, TYPING_PAUSE)
+
+    def closed(self, source: Source) -> None:
+        self._stop(source.key)
+        self._settle(source.key)
+        self._models.pop(source.key, None)
+
+    def of(self, uri: str) -> list[Shown]:
+        """What is known about a document: from its own model, and from those of files that import it."""
+        key = document_key(uri)
+        return [shown for model in self._models.values() if (shown := model.shown.get(key)) is not None]
+
+    async def settled(self, source: Source, seconds: float) -> None:
+        """Wait until no model of the source is due, but not longer than that."""
+        due = self._due.get(source.key)
+        if due is not None:
+            with suppress(asyncio.TimeoutError, TimeoutError):
+                await asyncio.wait_for(due.wait(), seconds)
+
+    def _settle(self, key: str) -> None:
+        due = self._due.pop(key, None)
+        if due is not None:
+            due.set()
+
+    def _stop(self, key: str) -> None:
+        timer, task = self._timers.pop(key, None), self._tasks.pop(key, None)
+        if timer is not None:
+            timer.cancel()
+        if task is not None:
+            task.cancel()
+
+    def _start(self, source: Source) -> None:
+        self._timers.pop(source.key, None)
+        task = self._tasks[source.key] = asyncio.ensure_future(self._compute(source))
+
+        def done(_: object) -> None:
+            if self._tasks.get(source.key) is task:
+                del self._tasks[source.key]
+                self._settle(source.key)
+
+        task.add_done_callback(done)
+
+    async def _compute(self, source: Source) -> None:
+        try:
+            await self._checks.current(source)
+            found = await self._worker.idle(lambda session, heed: self._asked(session, source, heed))
+        except Exception:
+            logger.exception("the memory model of %s failed", source.uri)
+            return
+        if found is None or self._sources.by_key(source.key) is not source:
+            return
+        notes, broken, snapshots = found
+        known = self._models.get(source.key)
+        if snapshots[source.path].revision != source.revision:
+            return
+        if broken and known is not None and worse(notes, known.notes):
+            return
+        if known is None and not notes.loops:
+            return
+        self._models[source.key] = Model(notes, self._placed(notes, snapshots))
+        if known is None or known.notes != notes:
+            self._news()
+
+    def _asked(
+        self, session: Session, source: Source, heed: Callable[[], None]
+    ) -> tuple[Notes, bool, dict[str, Snapshot]] | None:
+        """On the worker: the notes, whether the text has broken statements, and the texts that they are about."""
+        snapshot = self._checks.given(source.key)
+        notes = session.notes(source.path, heed) if snapshot is not None else None
+        if notes is None or snapshot is None:
+            return None
+        paths = {item.path for items in (notes.spots, notes.hints, notes.lenses) for item in items}
+        others = {path: self._checks.given_path(path) for path in paths - {source.path}}
+        known = {path: found for path, found in others.items() if found is not None}
+        return notes, session.broken(source.path), {source.path: snapshot, **known}
+
+    def _placed(self, notes: Notes, snapshots: dict[str, Snapshot]) -> dict[str, Shown]:
+        """The notes by document, as ranges of its text; those about a text that changed meanwhile are left out."""
+        result: dict[str, Shown] = {}
+
+        def of(item: Any) -> tuple[Part, Shown] | None:
+            part = self._part(snapshots.get(item.path), item.cell)
+            return None if part is None else (part, result.setdefault(document_key(part.uri), Shown()))
+
+        for spot in notes.spots:
+            if (found := of(spot)) is not None:
+                part, shown = found
+                lines = part.body.lines
+                start = lines.offset(spot.span.line, spot.span.column)
+                end = lines.offset(spot.span.end_line, spot.span.end_column)
+                shown.spots.append(Mark(start, end, spot, spot.whole))
+        for hint in notes.hints:
+            if (found := of(hint)) is not None:
+                found[1].hints.append(line_mark(found[0], hint.line, hint))
+        for lens in notes.lenses:
+            if (found := of(lens)) is not None:
+                found[1].lenses.append(line_mark(found[0], lens.line, lens))
+        return result
+
+    def _part(self, snapshot: Snapshot | None, cell: int | None) -> Part | None:
+        """The document of a snapshot, if it is still as it was."""
+        source = None if snapshot is None else self._sources.by_key(snapshot.key)
+        if snapshot is None or source is None or source.revision != snapshot.revision:
+            return None
+        index = cell if snapshot.notebook else 0
+        return snapshot.parts[index] if index is not None and 0 <= index < len(snapshot.parts) else None
+
+
+def line_mark(part: Part, line: int, about: Any) -> Mark[Any]:
+    lines = part.body.lines
+    return Mark(lines.offset(line, 1), lines.offset(line, 1_000_000), about, whole=True)
+
+
+def worse(new: Notes, old: Notes) -> bool:
+    """Was less of the program understood than before?"""
+    return new.loops < old.loops or new.gaps > old.gaps
