@@ -15,6 +15,7 @@ from trainlint.analysis.tape import Site
 from trainlint.analysis.values import Const, Instance, Obj, Place, Value
 from trainlint.memory import wording
 from trainlint.memory.estimate import Estimate, modules_of
+from trainlint.memory.fits import Curve
 from trainlint.memory.sizes import Sizes
 from trainlint.memory.wording import Named, size
 from trainlint.syntax import ir
@@ -130,10 +131,11 @@ class LoopNotes:
 
     def other_batches(self) -> list[str]:
         """`32 → 2.7 · 128 → 9.9 GiB`, where the batch is what the loader says."""
-        batch, peak, step = self.one.batch_size, self.one.peak.allocated, self.one.step
-        if not batch or not self.one.per_sample or step is None:
+        curve, peak = Curve(self.one), self.one.peak.allocated
+        batch = curve.batch
+        if not batch:
             return []
-        found = [(n, step.estimate(n).peak.allocated) for n in (batch // 2, 2 * batch) if n]
+        found = [(n, curve.at(n).peak.allocated) for n in (batch // 2, 2 * batch) if n]
         text = wording.several([pair for pair in found if pair[1] != peak])
         return [f"{wording.least(self.one).capitalize()}{text}"] if text else []
 
@@ -245,17 +247,17 @@ class Use:
                         self._sites.setdefault(id(owner), []).append(entry)
 
     def text(self, parts: list[Value], batch: str) -> str:
-        """`**in a step at batch 64**: gives 64 64 32 32 · keeps 16 MiB for backward`; empty where it is never used."""
+        """`**in a step at batch 64**: gives 64 64 32 32 (16 MiB) · keeps 768 KiB …`; empty where it is never used."""
         inside = [part for whole in parts for _, part in walk(whole)]
         sites = {id(site): site for part in inside for site in self._sites.get(id(part), ())}
         kept = {id(s): s.size for key in sites for s in self.one.kept[key]}
         if not sites:
             return ""
         words = []
-        last = list(sites.values())[-1]
-        shape = self.sizes.shape(last.results[0].shape) if len(parts) == 1 and len(inside) == 1 else None
+        last = list(sites.values())[-1].results[0]
+        shape = self.sizes.shape(last.shape) if len(parts) == 1 and len(inside) == 1 else None
         if shape is not None:
-            words.append(f"gives `{' '.join(map(str, shape))}`")
+            words.append(f"gives `{' '.join(map(str, shape))}` ({size(self.sizes.bytes_of(last) or 0)})")
         keeps = size(sum(kept.values())) if kept else "nothing"
         words.append(f"{'keep' if len(parts) > 1 else 'keeps'} {keeps} for backward")
         who = f"{len(parts)} of these " if len(parts) > 1 else ""
