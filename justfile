@@ -46,5 +46,9 @@ types:
 test *options:
     {{ python }} -m pytest {{ options }}
 
+# the VS Code extension in a real workbench, with screenshots (needs node 20 and Debian's chromium; the first run installs)
+e2e-vscode:
+    cd editors/vscode && npm install --ignore-scripts --no-audit --no-fund && npm run package && bash e2e/run.sh
+
 # everything that a pull request needs
 ready: fmt gen lint types test

@@ -69,6 +69,16 @@ def test_joined_lines_map_back() -> None:
         joined.line_of(0, 1)
 
 
+def test_lines_in_messages_are_those_of_the_cells() -> None:
+    joined = join_cells(CELLS)
+    assert joined.retold("read at line 5, since line 1", 4) == "read at line 2, since line 1 of cell 1"
+    assert joined.retold("`lr`, line 4", 4) == "`lr`, line 1"
+    assert (
+        joined.retold("data.py, line 4; line 400 is not of this file", 4)
+        == "data.py, line 4; line 400 is not of this file"
+    )
+
+
 def test_spans_are_cut_at_the_end_of_the_cell() -> None:
     joined = join_cells(CELLS)
     assert joined.locate_span(Span(4, 1, 5, 4)) == (4, Span(1, 1, 2, 4))

@@ -73,14 +73,17 @@ def in_cells(finding: Finding, path: str, joined: Joined) -> Finding:
     cell, span = joined.locate_span(finding.span)
     related = tuple(_related_in_cell(each, path, cell, joined) for each in finding.related)
     fixes = tuple(fix for each in finding.fixes if (fix := _fix_in_cell(each, path, cell, joined)) is not None)
-    return replace(finding, span=span, cell=cell, related=related, fixes=fixes)
+    message = joined.retold(finding.message, cell)
+    return replace(finding, span=span, cell=cell, message=message, related=related, fixes=fixes)
 
 
 def _related_in_cell(related: Related, path: str, cell: int, joined: Joined) -> Related:
     if related.path != path:
         return related
     other, span = joined.locate_span(related.span)
-    message = related.message if other == cell else f"{related.message} (in cell {other})"
+    message = joined.retold(related.message, other)
+    if other != cell:
+        message += f" (in cell {other})"
     return Related(path, span, message)
 
 

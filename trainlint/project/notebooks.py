@@ -19,6 +19,10 @@ class NotNotebook(UnreadableSource):
     """A file that is no notebook; the message says why."""
 
 
+# a line of this file in a message; `data.py, line 3` is one of another file
+_LINE = re.compile(r"(?<!\.py, )\bline (\d+)\b")
+
+
 class Cell(NamedTuple):
     """A cell: `kind` is "code" for Python code, anything else otherwise."""
 
@@ -65,6 +69,18 @@ class Joined:
         if end_cell == cell and end_line <= len(lines):
             return cell, Span(line, span.column, end_line, span.end_column)
         return cell, Span(line, span.column, max(line, len(lines)), len(lines[-1]) + 1)
+
+    def retold(self, text: str, cell: int) -> str:
+        """A sentence about the joined text with its lines as a reader of one cell counts them."""
+
+        def told(match: re.Match[str]) -> str:
+            number = int(match[1])
+            if not 0 < number < self._end:
+                return match[0]
+            other, line = self.locate(number)
+            return f"line {line}" if other == cell else f"line {line} of cell {other}"
+
+        return _LINE.sub(told, text)
 
     def last_lines(self) -> list[int]:
         """The last line of each code cell in the text."""

@@ -153,7 +153,10 @@ class Session:
         except ValueError:
             return None
         hover = self._ready_analyser().hover(path, document, line, column)
-        return None if hover is None else hover._replace(span=joined.locate_span(hover.span)[1])
+        if hover is None:
+            return None
+        text = joined.retold(hover.markdown, cell)
+        return hover._replace(markdown=text, span=joined.locate_span(hover.span)[1])
 
     def facts_at(self, path: str, line: int) -> list[str]:
         """The facts known at a line, as text."""
