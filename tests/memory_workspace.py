@@ -6,6 +6,7 @@ import posixpath
 
 from trainlint.analysis.workspace import ConfigNode
 from trainlint.project.data_files import parse_data
+from trainlint.project.library import library
 from trainlint.syntax.document import Document
 
 ROOT = "/project"
@@ -39,6 +40,9 @@ class MemoryWorkspace:
                 if path in self.files:
                     return path, self.document(path)
         return None
+
+    def library(self, name: str) -> tuple[str, Document] | None:
+        return library(name)
 
     def data_file(self, importer: str, name: str) -> ConfigNode | None:
         for start in (posixpath.dirname(importer), self.root):

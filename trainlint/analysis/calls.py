@@ -105,6 +105,9 @@ def call_function(
         args = [func.bound, *args]
     bind_parameters(run, inner, func, args, kwargs)
     frame = Frame(func.name, func.owner, run.tick(), inner)
+    saved_billed = run.billed
+    if func.file.library and not scope.file.library:
+        run.billed = (scope.file, node)
     saved_grad, saved_autocast, saved_via, saved_conds = run.grad, run.autocast, run.via, run.conds
     floors, leaves = (run.floor, run.attribute_floor), run.leaves
     run.leaves = None
@@ -119,6 +122,7 @@ def call_function(
         execute_block(run, inner, definition.body)
     finally:
         run.depth -= 1
+        run.billed = saved_billed
         run.via = saved_via
         run.conds = saved_conds
         run.floor, run.attribute_floor = floors
@@ -160,7 +164,8 @@ def call_external(
     if result is None:
         made = registry.kind_of(name)
         if made is not None:
-            result = Obj(name, made, node, args, kwargs, step(scope.file, node, name), scope.file.path)
+            file, place = run.billing(scope, node)
+            result = Obj(name, made, place, args, kwargs, step(file, place, name), file.path)
             result.born = run.tick()
             if made == "module":
                 fill_container(result, args, kwargs)

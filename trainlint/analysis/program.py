@@ -40,6 +40,8 @@ from trainlint.syntax.document import Document
 
 # statements interpreted for one file over all its entries (ANALYSIS §7: 50 ms a file)
 MAX_FILE_STATEMENTS = 50_000
+# statements interpreted in the sources of libraries: a large model takes 10 000 to be built and called
+MAX_LIBRARY_STATEMENTS = 300_000
 MAX_BUILT = 8
 MAX_IMPORT_DEPTH = 5
 _MODEL_NAME = re.compile(
@@ -50,10 +52,12 @@ _MODEL_NAME = re.compile(
 class File:
     """A file with its text and the names its module binds."""
 
-    __slots__ = ("document", "frameworks", "path", "scope")
+    __slots__ = ("document", "frameworks", "library", "path", "scope")
 
-    def __init__(self, path: str, document: Document) -> None:
+    def __init__(self, path: str, document: Document, library: bool = False) -> None:
         self.path = path
+        # the source of a library that is shipped with trainlint: what happens there belongs to the line that calls it
+        self.library = library
         self.document = document
         self.scope = Scope("module", self, None)
         self.frameworks: frozenset[str] = frozenset()
@@ -89,6 +93,7 @@ class Program:
         self.traces: list[Trace] = []
         self.facts: list[object] = []
         self.spent = 0
+        self.library_budget = MAX_LIBRARY_STATEMENTS
         # how often a cap cut something off, by the name of the cap
         self.caps: Counter[str] = Counter()
         # the first objects that the program builds of each module class
@@ -282,8 +287,17 @@ class Program:
         name = registry.canonical(name)
         found = self._externals.get(name)
         if found is None:
-            found = self._externals[name] = Ext(name)
+            found = self._externals[name] = self._from_library(name) or Ext(name)
         return found
+
+    def _from_library(self, name: str) -> Value | None:
+        """A function or class of a library whose source is shipped, where a tape wants to know its inside."""
+        located = self.workspace.library(name) if self.tape is not None and name.count(".") > 1 else None
+        if located is None:
+            return None
+        path, document = located
+        names = self._module_of(path, document, library=True).names
+        return names.get(name.rpartition(".")[2])
 
     def replace_external(self, external: Value, value: Value) -> None:
         """Give an external name a value that the program defines (`absl.flags.FLAGS`)."""
@@ -365,13 +379,15 @@ class Program:
         if located is None:
             return None
         self.self_contained = False
-        path, document = located
+        return self._module_of(*located)
+
+    def _module_of(self, path: str, document: Document, library: bool = False) -> WorkspaceModule:
         known = self.files.get(path)
         if known is None:
             if len(self._importing) > MAX_IMPORT_DEPTH:
                 self.caps["imports"] += 1
                 return WorkspaceModule(path, {})
-            known = self.files[path] = File(path, document)
+            known = self.files[path] = File(path, document, library)
             self._importing.append(path)
             run = self._run(path)
             run.frames.append(Frame("<module>"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from trainlint.analysis.facts import Cond, Event, EventKind, ImageUse, Loop, Trace, Violation
 from trainlint.analysis.values import Place, Step, Value
@@ -20,6 +20,7 @@ MAX_DEPTH = 14
 MAX_RECURSION = 3
 MAX_STATEMENTS = 12_000
 
+Node = TypeVar("Node", bound="ir.Expr | ir.Stmt")
 MISSING: Any = object()
 # (identity of the object, attribute) → the object, the attribute (empty: all of it), what was there before
 Journal: TypeAlias = "dict[tuple[int, str], tuple[Value, str, Any]]"
@@ -47,6 +48,7 @@ class Run:
         "assuming",
         "attribute_floor",
         "autocast",
+        "billed",
         "budget",
         "conds",
         "depth",
@@ -79,6 +81,8 @@ class Run:
         self.grad = True
         # inside a context of automatic mixed precision
         self.autocast = False
+        # the file and node of the program that called the library code in progress, see `billing`
+        self.billed: tuple[File, ir.Expr] | None = None
         self.muted = 0
         # how many places around this one catch or expect an error
         self.expecting = 0
@@ -110,7 +114,10 @@ class Run:
         return self.assuming or self.program.tape is not None
 
     def spend(self) -> bool:
-        """Count one statement; False where the budget is used up."""
+        """Count one statement; False where the budget is used up. The code of libraries has a budget of its own."""
+        if self.billed is not None and self.program.library_budget > 0:
+            self.program.library_budget -= 1
+            return True
         self.budget -= 1
         if self.program.heed is not None:
             self.program.heed()
@@ -126,6 +133,12 @@ class Run:
             from trainlint.analysis.branches import current
 
             self.journal[id(holder), name] = (holder, name, current(holder, name))
+
+    def billing(self, scope: Scope, node: Node) -> tuple[File, Node | ir.Expr]:
+        """The file and node that something belongs to: inside of a library those of the program that called it."""
+        if scope.file.library and self.billed is not None:
+            return self.billed
+        return scope.file, node
 
     def tick(self) -> int:
         """The time of birth of a new list, dict or object."""
@@ -144,10 +157,11 @@ class Run:
     ) -> None:
         if self.muted:
             return
+        file, place = self.billing(scope, node)
         event = Event(
             kind,
-            node,
-            scope.file,
+            place,
+            file,
             subject,
             value,
             self.loops,

@@ -111,7 +111,8 @@ def record(
     results = tuple(tensors([fresh]))
     if results:
         around = (run.loops, alive(run), run.conds, run.via, receivers(run))
-        tape.add(Site(op, node, scope.file, given, results, positional, named, run.grad, run.autocast, layer, *around))
+        file, place = run.billing(scope, node)
+        tape.add(Site(op, place, file, given, results, positional, named, run.grad, run.autocast, layer, *around))
     return fresh
 
 

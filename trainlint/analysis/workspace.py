@@ -30,6 +30,10 @@ class Workspace(Protocol):
         """
         ...
 
+    def library(self, name: str) -> tuple[str, Document] | None:
+        """The shipped source that defines a qualified name of a library (`torchvision.models.resnet50`), or None."""
+        ...
+
     def data_file(self, importer: str, name: str) -> ConfigNode | None:
         """The parsed YAML/JSON/TOML file `name`, relative to the importer's folder or the root, or None."""
         ...

@@ -194,6 +194,11 @@ class TreeWorkspace:
         document = None if path is None else self.document(path)
         return None if path is None or document is None else (path, document)
 
+    def library(self, name: str) -> tuple[str, Document] | None:
+        from trainlint.project.library import library
+
+        return library(name)
+
     def data_file(self, importer: str, name: str) -> ConfigNode | None:
         path = self.locator.data(importer, name)
         self._asked.setdefault(importer, {})[-1, name] = path
