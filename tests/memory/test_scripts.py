@@ -49,7 +49,7 @@ def test_a_script(script: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert estimate.unknown == []
     assert {term: estimate.terms[term] for term in EXACT} == {term: getattr(real, term) for term in EXACT}
     assert estimate.terms["activations"] == pytest.approx(real.activations, rel=0.02, abs=2048)
-    assert estimate.peak.allocated == pytest.approx(real.peak, rel=0.02)
+    assert estimate.peak.allocated - estimate.terms["workspace"] == pytest.approx(real.peak, rel=0.02)
 
 
 @pytest.mark.parametrize("script", ENTRIES, ids=name)

@@ -16,6 +16,7 @@ from trainlint.analysis.tape import Mark, Returned, Site
 from trainlint.analysis.values import Instance, Obj, Value, alternatives
 from trainlint.memory.book import Book
 from trainlint.memory.entries import name_of, strangers
+from trainlint.memory.plan import AS_WRITTEN, Plan
 from trainlint.memory.playback import MOVES, Line, Outcome, Playback
 from trainlint.memory.rescale import literal_of, with_number, with_symbol
 from trainlint.memory.sizes import Sizes
@@ -42,8 +43,9 @@ class Estimate:
     # the function with its class
     name: str
     loop: TrainLoop
-    # plays the loop again, at another batch size
+    # plays the loop again, by another plan
     step: Step
+    plan: Plan
     # what the step itself made and backward finds alive, by line
     held: dict[Where, int] = field(default_factory=dict)
     # what an operation keeps for backward, by the identity of its site on the tape
@@ -58,13 +60,13 @@ class Estimate:
         """Bytes of activations that one more sample adds; 0 where the batch size is not known."""
         if not self.batch_size:
             return 0
-        more = self.step.estimate(2 * self.batch_size)
+        more = self.step.estimate(replace(self.plan, batch=2 * self.batch_size))
         return (more.terms["activations"] - self.terms["activations"]) // self.batch_size
 
 
-def estimates(program: Program, batch: int | None = None) -> list[Estimate]:
+def estimates(program: Program, plan: Plan = AS_WRITTEN) -> list[Estimate]:
     """Every training loop that the file runs, those in other files that it calls included."""
-    return [Step(program, loop).estimate(batch) for loop in program.facts if isinstance(loop, TrainLoop)]
+    return [Step(program, loop).estimate(plan) for loop in program.facts if isinstance(loop, TrainLoop)]
 
 
 class Step:
@@ -84,14 +86,12 @@ class Step:
         self.batch = batch_of(self.entries, Sizes())
         self._others: dict[int | None, Step | None] = {}
 
-    def estimate(self, batch: int | None = None, capacity: int | None = None) -> Estimate:
-        """The memory of a steady step, at the batch size of the program where none is given.
+    def estimate(self, plan: Plan = AS_WRITTEN) -> Estimate:
+        """The memory of a steady step. Raises OutOfMemory where the capacity of the plan does not suffice.
 
-        With a capacity, PyTorch gets no more than so many bytes of the device; OutOfMemory where that is too little.
-        Where the batch size cannot be changed, `batch_size` of the result is not `batch`.
+        Where the batch size cannot be changed, `batch_size` of the result is not that of the plan.
         """
-        step = self.at(batch)
-        return replace(step.played(batch, capacity), loop=self.loop, step=self)
+        return replace(self.at(plan.batch).played(plan), loop=self.loop, step=self)
 
     def at(self, batch: int | None) -> Step:
         """What is to be played for a batch size: this step, or that of the program interpreted with another one."""
@@ -121,16 +121,16 @@ class Step:
         """Does another step scale, and is it this one at this one's batch size?"""
         if not other.scales():
             return False
-        mine, theirs = self.played(self.batch), other.played(self.batch)
+        mine, theirs = self.played(Plan(self.batch)), other.played(Plan(self.batch))
         return (mine.terms, mine.peak, mine.unknown) == (theirs.terms, theirs.peak, theirs.unknown)
 
-    def played(self, batch: int | None, capacity: int | None = None) -> Estimate:
+    def played(self, plan: Plan) -> Estimate:
         """The estimate of this step as it is on the tape."""
-        sizes = Sizes(batch)
-        outcome = Playback(self.book, self.loop.loop, sizes, self.program.heed, capacity).run(self.entries)
-        return self._told(outcome, batch_of(self.entries, sizes))
+        sizes = Sizes(plan.batch)
+        outcome = Playback(self.book, self.loop.loop, sizes, self.program.heed, plan).run(self.entries)
+        return self._told(outcome, plan, batch_of(self.entries, sizes))
 
-    def _told(self, outcome: Outcome, batch: int | None) -> Estimate:
+    def _told(self, outcome: Outcome, plan: Plan, batch: int | None) -> Estimate:
         book, loop = self.book, self.loop
         owned: dict[Where, int] = {}
         for tensor in book.tensors:
@@ -149,7 +149,7 @@ class Step:
                 "optimizer": total(outcome.timeline.by_role(), "optimizer"),
                 "batch": outcome.batch,
                 "activations": total(outcome.forward, "activations", "temporary"),
-                "workspace": 0,
+                "workspace": total(outcome.timeline.by_role(), "workspace"),
             },
             peak=outcome.timeline.peak,
             reserved=outcome.timeline.allocator.peak_reserved,
@@ -161,6 +161,7 @@ class Step:
             name=name_of(loop),
             loop=loop,
             step=self,
+            plan=plan,
         )
 
 

@@ -7,6 +7,8 @@ PyTorch gives cached segments back, so what it reserves without a limit says too
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from trainlint.memory.allocator import OutOfMemory
 from trainlint.memory.estimate import Estimate
 
@@ -22,7 +24,6 @@ class Curve:
     def __init__(self, first: Estimate) -> None:
         """`first` is an estimate of the loop at the batch size of the program, or at the one that is asked for."""
         self.first = first
-        self._step = first.step
         self._known: dict[int | None, Estimate] = {first.batch_size: first}
         self._fitting: dict[tuple[int, int], bool] = {}
         # how often the loop was played
@@ -39,7 +40,7 @@ class Curve:
         found = self._known.get(batch)
         if found is None:
             self.played += 1
-            found = self._known[batch] = self._step.estimate(batch)
+            found = self._known[batch] = self.first.step.estimate(replace(self.first.plan, batch=batch))
         return found
 
     def fits(self, batch: int, capacity: int) -> bool:
@@ -60,7 +61,7 @@ class Curve:
     def _played(self, batch: int, capacity: int) -> bool:
         self.played += 1
         try:
-            self._step.estimate(batch, capacity)
+            self.first.step.estimate(replace(self.first.plan, batch=batch, capacity=capacity))
         except OutOfMemory:
             return False
         return True

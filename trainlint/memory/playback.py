@@ -13,10 +13,11 @@ from trainlint.analysis.facts import Loop
 from trainlint.analysis.tape import Live, Mark, Returned, Site, held_by
 from trainlint.analysis.values import Array, Const, Place, Value
 from trainlint.memory.book import Book
+from trainlint.memory.plan import AS_WRITTEN, Plan
 from trainlint.memory.saved import Effect
 from trainlint.memory.sizes import Sizes
 from trainlint.memory.timeline import Graph, Node, Role, Storage, Timeline, Where
-from trainlint.memory.wiring import effect_of
+from trainlint.memory.wiring import effect_of, is_product
 
 # which steps also do what happens in some only; the last two are watched. With accumulation one step of the cycle
 # leaves gradients and another one uses them
@@ -64,17 +65,14 @@ class Playback:
         loop: Loop,
         sizes: Sizes,
         heed: Callable[[], None] | None = None,
-        capacity: int | None = None,
+        plan: Plan = AS_WRITTEN,
     ) -> None:
-        """`heed` is called before each operation; an error that it raises ends the playback.
-
-        `capacity` are the bytes that PyTorch gets of the device, where it is to be limited.
-        """
+        """`heed` is called before each operation; an error that it raises ends the playback."""
         self.book = book
         self.heed = heed
         self.loop = loop
         self.sizes = sizes
-        self.timeline = Timeline(capacity)
+        self.timeline = Timeline(plan.capacity, plan.workspace)
         self.graph = Graph(self.timeline)
         self.outcome = Outcome(self.timeline)
         # the tape keeps the values, so that their identities stand for the storages
@@ -188,6 +186,8 @@ class Playback:
         if effect is None:
             self.outcome.unknown.setdefault(place, f"what `{short(site)}` does to memory is not known")
             effect = Effect("new")
+        if is_product(site.op):
+            self.timeline.work("forward")
         self.timeline.transient(effect.temporary, place)
         line.temporary += sum(effect.temporary) + sum(effect.backward)
         self.results(site, effect, place)
@@ -255,7 +255,7 @@ class Playback:
         view = effect.output == "view"
         wanted = tuple((id(a), self.sizes.bytes_of(a) or 0, view or id(a) in passed) for a in inputs)
         results = tuple(id(a) for a in site.results)
-        self.graph.add(Node(place, results, wanted, weights, tuple(kept), effect.backward))
+        self.graph.add(Node(place, results, wanted, weights, tuple(kept), effect.backward, is_product(site.op)))
 
     def kept(self, site: Site, effect: Effect) -> list[Storage]:
         """The storages that backward needs, each once; those of parameters are there anyway."""

@@ -56,11 +56,14 @@ class Peak:
 class Timeline:
     """The living storages of one device, the allocator behind them, and the peak since `watch`.
 
-    With a `capacity` in bytes, `allocate` raises OutOfMemory where the allocator cannot serve it.
+    With a `capacity` in bytes, `allocate` raises OutOfMemory where the allocator cannot serve it. `workspace` are the
+    bytes that cuBLAS takes.
     """
 
-    def __init__(self, capacity: int | None = None) -> None:
+    def __init__(self, capacity: int | None = None, workspace: int = 0) -> None:
         self.allocator = CachingAllocator(capacity)
+        self.workspace = workspace
+        self._threads: set[Phase] = set()
         self.living: dict[int, Storage] = {}
         self.phase: Phase = "setup"
         self.peak = Peak()
@@ -84,6 +87,16 @@ class Timeline:
             self._rising, self._line = True, line
             self.peak.phase = self.phase
         return storage
+
+    def work(self, thread: Phase) -> None:
+        """A product of matrices: the first one of each thread takes a workspace that is kept.
+
+        PyTorch has a handle of cuBLAS for each thread (ATen/cuda/detail/DeviceThreadHandles.h), and backward runs in
+        one of its own; `getNewWorkspace` in snapshots of real training shows both.
+        """
+        if thread not in self._threads:
+            self._threads.add(thread)
+            self.allocate(self.workspace, "workspace", None, pinned=True)
 
     def free(self, storage: Storage) -> None:
         """The storage dies; freeing it twice changes nothing."""
@@ -151,6 +164,8 @@ class Node:
     weights: tuple[tuple[Hashable, int], ...]
     keeps: tuple[Storage, ...]
     temporary: tuple[int, ...]
+    # does its backward multiply matrices?
+    product: bool = False
     done: bool = False
 
 
@@ -197,6 +212,8 @@ class Graph:
     def _one(self, node: Node, flowing: dict[int, Storage]) -> None:
         """The backward of one operation: gradients of its operands and weights appear, that of its result goes."""
         timeline = self.timeline
+        if node.product:
+            timeline.work("backward")
         incoming = [flowing.pop(result) for result in node.results if result in flowing]
         passes = incoming[0] if len(incoming) == 1 else None
         made: list[tuple[int, Storage]] = []

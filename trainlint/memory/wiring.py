@@ -12,6 +12,14 @@ from trainlint.memory.options import HIDDEN, positions
 from trainlint.memory.sizes import Sizes
 from trainlint.memory.weights import Weight
 
+# LSTMCell and its kin are two products each
+PRODUCTS = frozenset(
+    {
+        *("@", "matmul", "mm", "bmm", "mv", "addmm", "addmv", "addbmm", "baddbmm", "dot", "inner", "einsum"),
+        *("tensordot", "chain_matmul", "multi_dot", "linear", "Linear", "bilinear", "Bilinear"),
+        *("RNNCell", "LSTMCell", "GRUCell", "MultiheadAttention", "multi_head_attention_forward"),
+    }
+)
 WHOLE = frozenset({"int64", "int32", "int16", "int8", "uint8", "bool"})
 
 
@@ -31,6 +39,11 @@ def effect_of(site: Site, sizes: Sizes, weights: Sequence[tuple[Weight, bool]]) 
     given += [saved.Tensor(weight.shape, weight.itemsize, site.grad and trained) for weight, trained in weights]
     made = [each for each in results if each is not None]
     return saved.effect(site.op, given, made[0] if len(made) == 1 else made, options_of(site))
+
+
+def is_product(op: str) -> bool:
+    """Does an operation multiply matrices with cuBLAS? (Convolutions and recurrent layers use cuDNN.)"""
+    return op.rpartition(".")[2].removesuffix("_") in PRODUCTS
 
 
 def tensor(array: Array, sizes: Sizes, grad: bool) -> saved.Tensor | None:

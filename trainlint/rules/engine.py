@@ -138,12 +138,13 @@ class Analyser:
     def memory(self, path: str, document: Document, batch: int | None = None) -> list[Estimate]:
         """The memory of a step of each training loop of a file."""
         from trainlint.memory.estimate import estimates
+        from trainlint.memory.plan import Plan
 
         program = Program(path, document, self.workspace)
         program.tape, program.watch = Tape(), Watch(frozenset())
         program.interpret()
         derive(program)
-        return estimates(program, batch)
+        return estimates(program, Plan(batch))
 
     def facts_at(self, path: str, document: Document, line: int) -> list[str]:
         """The facts and values of a 1-based line, for people who write rules."""

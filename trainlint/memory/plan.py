@@ -1,0 +1,23 @@
+"""What may differ from the program when a step of it is played: another batch size, less memory, another GPU."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from trainlint.memory.device import cublas_workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The program as it is, at its own batch size on an unknown GPU of any size, where nothing is given.
+
+    `capacity` are the bytes that PyTorch gets of the device, None for no limit. `workspace` are the bytes that cuBLAS
+    asks for when it is first used, once by the forward and once by the thread that runs backward.
+    """
+
+    batch: int | None = None
+    capacity: int | None = None
+    workspace: int = cublas_workspace(None)
+
+
+AS_WRITTEN = Plan()
