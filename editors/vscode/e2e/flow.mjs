@@ -22,6 +22,22 @@ try {
     await bench.show("train.py");
     await page.waitForSelector(".squiggly-error", { timeout: 40_000 });
   });
+  await step("code lens and inlay hints", async () => {
+    await page.waitForSelector(".codelens-decoration", { timeout: 30_000 });
+    await bench.says("MiB at batch 64");
+    const forward = page.locator(".view-line", { hasText: "torch.relu(self.conv2" });
+    await until(async () => (await forward.innerText()).includes("MiB"), "a hint on a forward line");
+    await bench.shot("0-lens-and-hints");
+  });
+  await step("hover on the batch size", async () => {
+    await bench.caret(7, 3);
+    await bench.command("Show or Focus Hover");
+    await page.waitForSelector(".monaco-hover:not(.hidden) .hover-row", { timeout: 15_000 });
+    await bench.says("activations");
+    await page.waitForTimeout(600);
+    await bench.shot("0-batch-size");
+    await page.keyboard.press("Escape");
+  });
   await step("problems panel", async () => {
     await page.keyboard.press("Control+Shift+M");
     await until(() => inProblems("LP001"), "LP001 in the problems panel");
