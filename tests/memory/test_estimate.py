@@ -207,7 +207,7 @@ def test_what_optimizers_keep(optimizer: str, state: int) -> None:
 @pytest.mark.parametrize(
     ("before", "loop", "reason"),
     [
-        ("", LOOP.replace("out = net(x)", "with torch.autocast('cuda'):\n        out = net(x)"), "automatic mixed"),
+        ("", LOOP.replace("out = net(x)", "with torch.autocast('cpu'):\n        out = net(x)"), "automatic mixed"),
         ("", LOOP.replace("net(x)", "torch.utils.checkpoint.checkpoint(net, x)"), "what `checkpoint`"),
         ("net = nn.DataParallel(net)\n", LOOP, "what `DataParallel`"),
         ("import m\nSGD = torch.optim.SGD\noptimizer = SGD(net.parameters(), 0.1, m.momentum)\n", LOOP, "the state of"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from trainlint.analysis.attributes import dotted
+from trainlint.analysis.autocast import autocast_of
 from trainlint.analysis.run import Run
 from trainlint.analysis.scope import Scope
 from trainlint.analysis.values import Class, Const, Func, Mapping, Seq, Unknown, Value, one_of
@@ -140,7 +141,9 @@ def decorator_context(run: Run, func: Func) -> None:
     for decorator in func.node.decorators:
         node = decorator.func if isinstance(decorator, ir.Call) else decorator
         name = dotted(node).rpartition(".")[2]
-        run.autocast = run.autocast or name == "autocast"
+        if name == "autocast":
+            with run.silent():
+                run.autocast = autocast_of(evaluate(run, func.scope, decorator), run.autocast, run.tick())
         if name not in ("no_grad", "inference_mode"):
             continue
         with run.silent():

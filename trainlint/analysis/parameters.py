@@ -80,6 +80,8 @@ class Held:
     owner: Value
     # False: `requires_grad=False` at construction; None: `requires_grad` of it is set somewhere
     trainable: bool | None = True
+    # its name in the owner: of a layer that is told of whole, the dotted path below it
+    slot: str = ""
 
 
 @dataclass(slots=True)
@@ -216,7 +218,7 @@ def _add(owner: Value, slot: Slot, prefix: str, into: Holdings, seen: set[object
     name = ".".join(part for part in (prefix, slot.name) if part)
     if isinstance(count, Unknown):
         into.unknown.setdefault(prefix, f"the size of `{slot.name or 'its inside'}` is not known")
-    into.tensors.append(Held(name, slot.shape, slot.dtype, slot.buffer, count, owner, slot.trainable))
+    into.tensors.append(Held(name, slot.shape, slot.dtype, slot.buffer, count, owner, slot.trainable, slot.name))
 
 
 def own_of(value: Instance | Obj) -> Own | str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
+from trainlint.analysis.autocast import Autocast
 from trainlint.analysis.facts import Cond, Event, EventKind, ImageUse, Loop, Trace, Violation
 from trainlint.analysis.values import Place, Step, Value
 from trainlint.syntax import ir
@@ -79,8 +80,8 @@ class Run:
         self.via: tuple[ir.Stmt, ...] = ()
         self.active: list[ir.FunctionDef | ir.Lambda] = []
         self.grad = True
-        # inside a context of automatic mixed precision
-        self.autocast = False
+        # the context of automatic mixed precision in force
+        self.autocast: Autocast | None = None
         # the file and node of the program that called the library code in progress, see `billing`
         self.billed: tuple[File, ir.Expr] | None = None
         self.muted = 0

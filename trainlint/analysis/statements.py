@@ -8,6 +8,7 @@ from typing import Any
 
 from trainlint.analysis import calls
 from trainlint.analysis.attributes import bind
+from trainlint.analysis.autocast import autocast_of
 from trainlint.analysis.branches import fork
 from trainlint.analysis.classes import assigned_targets, define_class
 from trainlint.analysis.conditions import condition, refine
@@ -457,6 +458,7 @@ def _with(run: Run, scope: Scope, stmt: ir.With) -> bool:
 
 def enter(run: Run, scope: Scope, value: Value, node: ir.Expr, leaving: list[tuple[Instance, Func]]) -> Value:
     """Enter a context: gradient modes take effect, a workspace class runs `__enter__` and later `__exit__`."""
+    run.autocast = autocast_of(value, run.autocast, run.tick())
     if isinstance(value, Obj):
         if value.kind == "no_grad":
             run.grad = False
@@ -464,9 +466,6 @@ def enter(run: Run, scope: Scope, value: Value, node: ir.Expr, leaving: list[tup
             run.grad = truth(value.arg(0, "mode")) is True
         elif value.kind == "enable_grad":
             run.grad = True
-        elif value.kind == "autocast" and not value.name.endswith("no_sync"):
-            enabled = value.kwargs.get("enabled")
-            run.autocast = enabled is None or assumed_truth(enabled) is not False
         elif value.kind == "accumulate":
             run.event("unknown_call", node, scope, value, None, tuple(value.args), "accumulate")
         return value.attrs.get("entered", value)

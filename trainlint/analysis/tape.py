@@ -16,6 +16,7 @@ from trainlint.analysis.values import Array, Instance, Mapping, Obj, Seq, Value
 from trainlint.syntax import ir
 
 if TYPE_CHECKING:
+    from trainlint.analysis.autocast import Autocast
     from trainlint.analysis.facts import Cond, Event, Loop
     from trainlint.analysis.program import File
     from trainlint.analysis.run import Run
@@ -39,7 +40,7 @@ class Site:
     positional: list[Value]
     named: dict[str, Value]
     grad: bool
-    autocast: bool
+    autocast: Autocast | None
     layer: Obj | None
     loops: tuple[Loop, ...]
     live: Live
@@ -49,6 +50,10 @@ class Site:
     via: tuple[ir.Stmt, ...]
     # the objects whose methods are in progress, outermost first: the modules that the operation belongs to
     within: tuple[Instance, ...]
+    # the copies of the layer's parameters that autocast works with instead
+    casts: tuple[Array, ...] = ()
+    # the recorded operation that this one is a part of
+    whole: Site | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -57,6 +62,7 @@ class Mark:
 
     event: Event
     live: Live
+    autocast: Autocast | None = None
 
     @property
     def loops(self) -> tuple[Loop, ...]:
@@ -131,7 +137,7 @@ MARKED = frozenset({"backward", "step", "zero_grad", "unknown_call"})
 def mark(run: Run, event: Event) -> None:
     """Record an event between the operations."""
     if run.program.tape is not None and event.kind in MARKED:
-        run.program.tape.add(Mark(event, alive(run)))
+        run.program.tape.add(Mark(event, alive(run), run.autocast))
 
 
 def left(run: Run, result: Value) -> None:
@@ -193,5 +199,5 @@ def held_by(value: Value, depth: int = 3) -> Iterator[Array]:
             yield from held_by(item, depth - 1)
     elif isinstance(value, Instance):
         for item in value.attrs.values():
-            if isinstance(item, (Array, Seq)):
+            if isinstance(item, (Array, Seq, Mapping)):
                 yield from held_by(item, 1)

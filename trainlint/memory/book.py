@@ -10,7 +10,8 @@ from trainlint.analysis.freezing import Training
 from trainlint.analysis.modules import walk
 from trainlint.analysis.parameters import SIZES, Held, holdings
 from trainlint.analysis.program import Program
-from trainlint.analysis.values import Array, Instance, Mapping, Obj, Place, Seq, Value
+from trainlint.analysis.tape import Site
+from trainlint.analysis.values import Array, Const, Instance, Mapping, Obj, Place, Seq, Value
 from trainlint.memory import optimizers
 from trainlint.memory.options import positions
 from trainlint.memory.sizes import Sizes
@@ -31,6 +32,8 @@ class Tensor:
     trained: bool
     buffer: bool
     line: Where
+    # in its layer
+    name: str = ""
 
     @property
     def size(self) -> int:
@@ -58,6 +61,7 @@ class Book:
         self._seen: set[Hashable] = set()
         self._inside: dict[int, list[Tensor]] = {}
         self._groups: dict[int, list[Group]] = {}
+        self._values: dict[Hashable, Array] = {}
         self._training = Training(program)
         self._optimizers = {id(fact.value): fact for fact in program.facts if isinstance(fact, Optimizer)}
         for module in modules:
@@ -74,7 +78,7 @@ class Book:
             self._tensor(held)
 
     def _tensor(self, held: Held) -> None:
-        owner, name = held.owner, held.name.rpartition(".")[2]
+        owner, name = held.owner, held.slot
         key = (id(owner), name)
         if key in self._seen:
             return
@@ -89,7 +93,7 @@ class Book:
             self._say(f"whether `{held.name}` is trained is not known")
         part = owner.attrs.get(name) if isinstance(owner, (Instance, Obj)) else None
         own = part if isinstance(part, Obj) and part.kind == "parameter" else None
-        tensor = Tensor(key, Weight(shape, width), bool(trained), held.buffer, line_of(own or owner))
+        tensor = Tensor(key, Weight(shape, width), bool(trained), held.buffer, line_of(own or owner), name)
         self.tensors.append(tensor)
         self._layers.setdefault(id(owner), []).append(tensor)
         if own is not None:
@@ -102,6 +106,27 @@ class Book:
     def of_value(self, array: Array) -> Tensor | None:
         """The parameter that a tensor is."""
         return self._parameters.get(id(array.source)) if array.source is not None else None
+
+    def as_value(self, tensor: Tensor) -> Array:
+        """The tensor that a parameter of a layer is; the same one each time."""
+        if tensor.key not in self._values:
+            source = Obj("torch.nn.Parameter", "parameter", None)
+            shape = tuple(Const(size) for size in tensor.weight.shape)
+            self._values[tensor.key] = Array(shape=shape, dtype="float32", grad=tensor.trained, source=source)
+            self._parameters[id(source)] = tensor
+        return self._values[tensor.key]
+
+    def weights(self, site: Site) -> list[tuple[Weight, bool]]:
+        """The parameters that a layer computes with and whether they are trained; those that were cast, as casts."""
+        held = [tensor for tensor in self.of_layer(site.layer) if not tensor.buffer]
+        width = min((SIZES[array.dtype or "float32"] for array in site.casts), default=None)
+        return [(t.weight if width is None else Weight(t.weight.shape, width), t.trained) for t in held]
+
+    def used(self, site: Site) -> list[Tensor]:
+        """The parameters that get their gradient from an operation itself, not through a cast."""
+        direct = [tensor for array in site.operands if (tensor := self.of_value(array)) is not None]
+        held = [] if site.casts else self.of_layer(site.layer)
+        return [tensor for tensor in (*held, *direct) if tensor.trained]
 
     def cleared(self, subject: Value) -> list[Tensor]:
         """What `zero_grad` of an optimizer or a module clears."""

@@ -18,6 +18,7 @@ from trainlint.memory.book import Book
 from trainlint.memory.entries import name_of, strangers
 from trainlint.memory.plan import AS_WRITTEN, Plan
 from trainlint.memory.playback import MOVES, Line, Outcome, Playback
+from trainlint.memory.precision import lowered
 from trainlint.memory.rescale import literal_of, with_number, with_symbol
 from trainlint.memory.sizes import Sizes
 from trainlint.memory.timeline import Peak, Storage, Where, total
@@ -76,8 +77,10 @@ class Step:
         assert program.tape is not None
         self.loop = loop
         self.program = program
-        self.entries = [entry for entry in program.tape.entries if loop.loop in entry.loops]
         self.book = Book(program, modules_of(loop), Sizes())
+        self.dtypes: dict[int, str] = {}
+        entries = [entry for entry in program.tape.entries if loop.loop in entry.loops]
+        self.entries = lowered(entries, self.book, Sizes(dtypes=self.dtypes))
         self.unknown = strangers(loop)
         if loop.framework:
             self.unknown.append((None, "what the framework does around the step is not known"))
@@ -126,7 +129,7 @@ class Step:
 
     def played(self, plan: Plan) -> Estimate:
         """The estimate of this step as it is on the tape."""
-        sizes = Sizes(plan.batch)
+        sizes = Sizes(plan.batch, self.dtypes)
         outcome = Playback(self.book, self.loop.loop, sizes, self.program.heed, plan).run(self.entries)
         return self._told(outcome, plan, batch_of(self.entries, sizes))
 

@@ -14,6 +14,7 @@ from trainlint.analysis.tape import Live, Mark, Returned, Site, held_by
 from trainlint.analysis.values import Array, Const, Place, Value
 from trainlint.memory.book import Book
 from trainlint.memory.plan import AS_WRITTEN, Plan
+from trainlint.memory.precision import doubt, kept_casts
 from trainlint.memory.saved import Effect
 from trainlint.memory.sizes import Sizes
 from trainlint.memory.timeline import Graph, Node, Role, Storage, Timeline, Where
@@ -138,7 +139,8 @@ class Playback:
         held = {id(of[id(a)]): of[id(a)] for arrays in live.values() for a in arrays if id(a) in of}
         held.update((id(storage), storage) for storages in self.carried.values() for storage in storages)
         for storage in held.values():
-            storage.named = True
+            # a name has it: it no longer lives for the expression that made it
+            storage.named, storage.flying = True, False
         gone = [storage for key, storage in self.held.items() if key not in held]
         self.held = held
         for storage in gone:
@@ -197,8 +199,7 @@ class Playback:
     def effect(self, site: Site) -> Effect | None:
         """What the operation does to memory, in numbers; the same in every step."""
         if id(site) not in self.effects:
-            weights = [(t.weight, t.trained) for t in self.book.of_layer(site.layer) if not t.buffer]
-            self.effects[id(site)] = effect_of(site, self.sizes, weights)
+            self.effects[id(site)] = effect_of(site, self.sizes, self.book.weights(site))
         return self.effects[id(site)]
 
     def doubt(self, site: Site) -> str:
@@ -208,7 +209,7 @@ class Playback:
         depth = site.loops.index(self.loop) + 1
         if any(level >= depth for level, _ in site.conds):
             return "whether this line runs is not known"
-        return "automatic mixed precision is not counted yet" if site.autocast else ""
+        return doubt(site)
 
     def results(self, site: Site, effect: Effect, place: Where) -> None:
         """The storages of the results: their own, or that of the first operand."""
@@ -234,7 +235,7 @@ class Playback:
     def consumed(self, site: Site) -> None:
         """An operand that no name holds dies after the operation, unless its storage is that of the result."""
         given = {id(self.of[id(array)]) for array in site.results if id(array) in self.of}
-        for array in site.operands:
+        for array in (*site.operands, *site.casts):
             storage = self.of.get(id(array))
             if storage is not None:
                 storage.flying = id(storage) in given
@@ -242,24 +243,29 @@ class Playback:
 
     def connect(self, site: Site, effect: Effect, place: Where) -> None:
         """The node of an operation, where a graph hangs on its result."""
-        direct = [tensor for array in site.operands if (tensor := self.book.of_value(array)) is not None]
-        weights = tuple((t.key, t.size) for t in (*self.book.of_layer(site.layer), *direct) if t.trained)
-        inputs = [array for array in site.operands if self.graph.reaches(id(array))]
+        weights = tuple((t.key, t.size) for t in self.book.used(site))
+        inputs = [array for array in (*site.operands, *site.casts) if self.graph.reaches(id(array))]
         if not site.grad or not (inputs or weights):
             return
         kept = self.kept(site, effect)
         kept += [self.timeline.allocate(size, "activations", place) for size in effect.extra]
         self.outcome.lines[place].saved += sum(storage.size for storage in kept)
-        self.outcome.kept[id(site)] = tuple(kept)
+        whole = id(site.whole or site)
+        self.outcome.kept[whole] = (*self.outcome.kept.get(whole, ()), *kept)
+        sizes = self.sizes
+        dtype = sizes.dtype(site.results[0])
         passed = {id(site.operands[n]) for n in effect.passes if n < len(site.operands)}
+        # a gradient of another dtype is a copy
+        passed = {id(a) for a in site.operands if id(a) in passed and sizes.dtype(a) == dtype}
         view = effect.output == "view"
-        wanted = tuple((id(a), self.sizes.bytes_of(a) or 0, view or id(a) in passed) for a in inputs)
+        wanted = tuple((id(a), sizes.bytes_of(a) or 0, view or id(a) in passed) for a in inputs)
         results = tuple(id(a) for a in site.results)
         self.graph.add(Node(place, results, wanted, weights, tuple(kept), effect.backward, is_product(site.op)))
 
     def kept(self, site: Site, effect: Effect) -> list[Storage]:
         """The storages that backward needs, each once; those of parameters are there anyway."""
         arrays = [site.operands[PLACES[name]] for name in effect.keeps if PLACES.get(name, 99) < len(site.operands)]
+        arrays += kept_casts(site, "weight" in effect.keeps)
         arrays += site.results[:1] if "output" in effect.keeps else ()
         arrays += site.results[1:2] if "indices" in effect.keeps else ()
         found = [self.of[id(array)] for array in arrays if id(array) in self.of]

@@ -9,12 +9,16 @@ from trainlint.analysis import dims
 from trainlint.analysis.parameters import SIZES
 from trainlint.analysis.values import Array, Atom, Const, Sym, Value
 
+FLOATS = frozenset({"float16", "bfloat16", "float32"})
+
 
 class Sizes:
     """The sizes at the batch that a loader was given, or at the one asked for."""
 
-    def __init__(self, batch: int | None = None) -> None:
+    def __init__(self, batch: int | None = None, dtypes: dict[int, str] | None = None) -> None:
+        """`dtypes` are those of tensors that have another one than was recorded, by their identity."""
         self.batch = batch
+        self.dtypes = dtypes if dtypes is not None else {}
 
     def number(self, size: Value) -> int | None:
         """The integer that a size usually is."""
@@ -50,7 +54,11 @@ class Sizes:
         numbers = [self.number(size) for size in sizes] if sizes is not None else [None]
         return tuple(n for n in numbers if n is not None) if None not in numbers else None
 
+    def dtype(self, array: Array) -> str:
+        """The dtype of a tensor; an unknown one is taken as float32, PyTorch's default."""
+        return self.dtypes.get(id(array)) or array.dtype or "float32"
+
     def bytes_of(self, array: Array) -> int | None:
-        """The bytes of a tensor; one of unknown dtype is taken as float32, PyTorch's default."""
+        """The bytes of a tensor."""
         shape = self.shape(array.shape)
-        return None if shape is None else math.prod(shape) * SIZES[array.dtype or "float32"]
+        return None if shape is None else math.prod(shape) * SIZES[self.dtype(array)]

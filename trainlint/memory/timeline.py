@@ -197,31 +197,35 @@ class Graph:
         first = self.makers[loss].line if loss in self.makers else None
         flowing: dict[int, Storage] = {loss: timeline.allocate(size, "temporary", first)}
         for node in [n for n in reversed(self.nodes) if id(n) in wanted]:
-            self._one(node, flowing)
+            made = self._one(node, flowing)
             if not keep:
+                # before gradients are added up (`evaluate_function` in torch/csrc/autograd/engine.cpp)
                 node.done = True
                 for storage in node.keeps:
                     storage.saved -= 1
                     release(storage)
+            for (identity, size, _), storage in zip(node.inputs, made, strict=True):
+                self._flow(flowing, identity, storage, size, node.line)
         for storage in flowing.values():
             timeline.free(storage)
         if not keep:
             self.nodes = [n for n in self.nodes if not n.done]
             self.makers = {key: n for key, n in self.makers.items() if not n.done}
 
-    def _one(self, node: Node, flowing: dict[int, Storage]) -> None:
-        """The backward of one operation: gradients of its operands and weights appear, that of its result goes."""
+    def _one(self, node: Node, flowing: dict[int, Storage]) -> list[Storage]:
+        """The backward of one operation: gradients of its operands and weights appear, that of its result goes.
+
+        Gives the gradients of the operands.
+        """
         timeline = self.timeline
         if node.product:
             timeline.work("backward")
         incoming = [flowing.pop(result) for result in node.results if result in flowing]
         passes = incoming[0] if len(incoming) == 1 else None
-        made: list[tuple[int, Storage]] = []
-        for identity, size, shared in node.inputs:
-            if passes is not None and shared:
-                made.append((identity, passes))
-            else:
-                made.append((identity, timeline.allocate(size, "temporary", node.line)))
+        made = [
+            passes if passes is not None and shared else timeline.allocate(size, "temporary", node.line)
+            for _, size, shared in node.inputs
+        ]
         fresh = [(key, timeline.allocate(size, "gradients", node.line)) for key, size in node.weights]
         timeline.transient(node.temporary, node.line)
         for key, gradient in fresh:
@@ -231,12 +235,12 @@ class Graph:
             else:
                 gradient.pinned = True
                 self.gradients[key] = gradient
-        given = {id(storage) for _, storage in made}
+        given = {id(storage) for storage in made}
         for storage in incoming:
+            # a sum hands one gradient to both of its operands
             if id(storage) not in given:
-                timeline.free(storage)
-        for (identity, storage), (_, size, _) in zip(made, node.inputs, strict=True):
-            self._flow(flowing, identity, storage, size, node.line)
+                self._unless_shared(flowing, storage)
+        return made
 
     def _flow(self, flowing: dict[int, Storage], identity: int, new: Storage, size: int, line: Where) -> None:
         """A gradient arrives; a second one is added to the first.

@@ -51,14 +51,20 @@ def tensor(array: Array, sizes: Sizes, grad: bool) -> saved.Tensor | None:
     shape = sizes.shape(array.shape)
     if shape is None:
         return None
-    dtype = array.dtype or "float32"
+    dtype = sizes.dtype(array)
     return saved.Tensor(shape, SIZES.get(dtype, 4), grad and array.grad is True, dtype not in WHOLE)
 
 
 def options_of(site: Site) -> dict[str, object]:
     """The arguments of a function, or of the constructor of a layer, by name."""
     if site.layer is not None:
-        return by_name(site.layer.name, site.layer.args, site.layer.kwargs)
+        found = by_name(site.layer.name, site.layer.args, site.layer.kwargs)
+        found["autocast"] = bool(site.casts)
+        if site.layer.name == "torch.nn.MultiheadAttention":
+            # query, key, value, key_padding_mask, need_weights
+            asked = site.named.get("need_weights", site.positional[4] if len(site.positional) > 4 else None)
+            found |= {"need_weights": plain(asked)} if asked is not None else {}
+        return found
     found = by_name(site.op.removesuffix("_"), site.positional, site.named)
     if not isinstance(found.get("training", True), bool):
         # `training=self.training`: a training step is what is estimated

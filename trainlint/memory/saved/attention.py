@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from trainlint.memory.saved.site import STATISTIC, Effect, Site, rule
 
+HALF = 2
+
 
 @rule("sdpa")
 def fused(site: Site) -> Effect:
@@ -23,7 +25,10 @@ def fused(site: Site) -> Effect:
 
 @dataclass(frozen=True, slots=True)
 class Heads:
-    """The sizes of an attention layer, in bytes of its dtype: `n` query, `m` key, `weights` the matrix of all heads."""
+    """The sizes of an attention layer, in bytes of its dtype: `n` query, `m` key, `weights` the matrix of all heads.
+
+    Under autocast that is the half precision of the projections.
+    """
 
     n: int
     m: int
@@ -42,8 +47,9 @@ def heads(site: Site, count: int) -> Heads | None:
     batch = 1 if len(query.shape) == 2 else query.shape[0 if first else 1]
     targets = query.count // max(1, batch * query.shape[-1])
     sources = key.count // max(1, batch * key.shape[-1])
-    matrix = batch * targets * sources * query.itemsize
-    return Heads(query.size, key.size, matrix * count, matrix, batch * targets * count, query.itemsize)
+    item = min(HALF, query.itemsize) if site.options.told("autocast") else query.itemsize
+    matrix = batch * targets * sources * item
+    return Heads(query.count * item, key.count * item, matrix * count, matrix, batch * targets * count, item)
 
 
 def projections(site: Site, sizes: Heads, same: bool) -> list[int]:
@@ -74,11 +80,20 @@ def layer(site: Site) -> Effect | None:
         extra.remove(sizes.n)
     # the scaled query, the weights, and the attended values in the order of the input
     extra += [sizes.n, sizes.weights, sizes.n]
+    if site.options.told("autocast"):
+        wide = 2 * sizes.weights
+        return Effect("new", keeps, (*extra, *in_single_precision(sizes, dropout > 0)), backward=(wide, wide, sizes.n))
     if dropout:
         extra += [sizes.weights // sizes.item, sizes.weights]
     spare = 0 if dropout else sizes.weights - 2 * sizes.n - (sizes.average if len(site.results) > 1 else 0)
     temporary = ((spare,) if spare > 0 else ()) + (() if same else (sizes.n,))
     return Effect("new", keeps, tuple(extra), temporary, (sizes.weights, sizes.weights, sizes.n))
+
+
+def in_single_precision(sizes: Heads, dropout: bool) -> tuple[int, ...]:
+    """Autocast: the softmax gives float32 and keeps it; the product with the values keeps a copy in half precision."""
+    count = sizes.weights // sizes.item
+    return (4 * count, count) if dropout else (4 * count,)
 
 
 @rule("transformer_encoder_layer")
@@ -100,7 +115,8 @@ def encoder_layer(site: Site) -> Effect | None:
     # the sums before the second norm (of a post-norm layer: before each), and the normalised inputs of linear layers
     first = site.options.on("batch_first") and len(site.x.shape) == 3
     pre = site.options.on("norm_first")
-    sums = [n] if pre else [n, n]
+    # (float32, as are the norms, under autocast)
+    sums = [site.n] if pre else [site.n, site.n]
     normals = ([] if first else [n]) + [n] if pre else [n]
     kept = ("input",) if pre or not first else ()
     extra = (*attention, *hidden, *masks, *sums, *normals, statistics, statistics)
