@@ -112,8 +112,10 @@ def test_a_batch_that_is_a_number_all_through(change: Callable[[str], str], by: 
     for batch in (32, 128):
         assert other.at(batch).terms == usual.at(batch).terms
         assert other.at(batch).peak.allocated == usual.at(batch).peak.allocated
-    step = usual.first.step
+    step, again = usual.first.step, other.first.step
+    assert step is not None
+    assert again is not None
     assert step.at(32) is step
-    assert other.first.step.at(32) is not other.first.step
-    assert (other.first.step.at(32) is other.first.step.at(128)) == (by == "symbol")
+    assert again.at(32) is not again
+    assert (again.at(32) is again.at(128)) == (by == "symbol")
     assert largest_batch(other, 500 * MIB) == largest_batch(usual, 500 * MIB)

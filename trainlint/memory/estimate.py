@@ -42,11 +42,11 @@ class Estimate:
     parameter_lines: dict[Where, int]
     unknown: list[tuple[Where, str]]
     # the function with its class
-    name: str
-    loop: TrainLoop
-    # plays the loop again, by another plan
-    step: Step
-    plan: Plan
+    name: str = ""
+    # of a measured step there is neither a loop nor anything to play again
+    loop: TrainLoop | None = None
+    step: Step | None = None
+    plan: Plan = AS_WRITTEN
     # what the step itself made and backward finds alive, by line
     held: dict[Where, int] = field(default_factory=dict)
     # what an operation keeps for backward, by the identity of its site on the tape
@@ -59,7 +59,7 @@ class Estimate:
     @property
     def per_sample(self) -> int:
         """Bytes of activations that one more sample adds; 0 where the batch size is not known."""
-        if not self.batch_size:
+        if not self.batch_size or self.step is None:
             return 0
         more = self.step.estimate(replace(self.plan, batch=2 * self.batch_size))
         return (more.terms["activations"] - self.terms["activations"]) // self.batch_size

@@ -23,7 +23,9 @@ class Curve:
 
     def __init__(self, first: Estimate) -> None:
         """`first` is an estimate of the loop at the batch size of the program, or at the one that is asked for."""
+        assert first.step is not None
         self.first = first
+        self._step = first.step
         self._known: dict[int | None, Estimate] = {first.batch_size: first}
         self._fitting: dict[tuple[int, int], bool] = {}
         # how often the loop was played
@@ -40,7 +42,7 @@ class Curve:
         found = self._known.get(batch)
         if found is None:
             self.played += 1
-            found = self._known[batch] = self.first.step.estimate(replace(self.first.plan, batch=batch))
+            found = self._known[batch] = self._step.estimate(replace(self.first.plan, batch=batch))
         return found
 
     def fits(self, batch: int, capacity: int) -> bool:
@@ -61,7 +63,7 @@ class Curve:
     def _played(self, batch: int, capacity: int) -> bool:
         self.played += 1
         try:
-            self.first.step.estimate(replace(self.first.plan, batch=batch, capacity=capacity))
+            self._step.estimate(replace(self.first.plan, batch=batch, capacity=capacity))
         except OutOfMemory:
             return False
         return True
