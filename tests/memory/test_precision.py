@@ -107,7 +107,7 @@ def compared(code: str, rel: float = 0.03) -> None:
     assert estimate.unknown == []
     parts = ("parameters", "buffers", "optimizer", "batch", "activations")
     assert sum(estimate.terms[name] for name in parts) == pytest.approx(alive, rel=0.001, abs=1024)
-    assert estimate.peak.allocated == pytest.approx(peak, rel=rel)
+    assert estimate.peak.allocated - estimate.terms["workspace"] == pytest.approx(peak, rel=rel)
 
 
 @pytest.mark.parametrize("model", ["convolutions", "residual"])
