@@ -18,12 +18,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 clean, 1 findings, 2 wrong use, 3 internal error."""
     # a short-lived process that builds many small objects: collecting them often costs a quarter of its time
     gc.set_threshold(100_000, 20, 20)
-    from trainlint.cli.options import make_parser
+    from trainlint.cli.options import parse
     from trainlint.project.errors import UsageError
 
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        code = _run(make_parser().parse_args(arguments))
+        code = _run(parse(arguments))
         sys.stdout.flush()
         return code
     except SystemExit as exit:  # argparse: help, version, a wrong option
@@ -63,6 +63,10 @@ def _run(options: argparse.Namespace) -> int:
         from trainlint.cli.memory import show_memory
 
         return show_memory(options)
+    if command == "measure":
+        from trainlint.cli.measure import show_measure
+
+        return show_measure(options)
     if command == "config":
         from trainlint.cli.config import show_config
 

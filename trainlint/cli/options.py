@@ -23,6 +23,17 @@ class Parser(argparse.ArgumentParser):
         raise SystemExit(2)
 
 
+def parse(argv: list[str]) -> argparse.Namespace:
+    """The options of a command. What follows `--` after `measure` is the program's own and not looked at."""
+    own: list[str] = []
+    if argv[:1] == ["measure"] and "--" in argv:
+        end = argv.index("--")
+        argv, own = argv[:end], argv[end + 1 :]
+    options = make_parser().parse_args(argv)
+    options.arguments = own
+    return options
+
+
 def make_parser() -> Parser:
     """The parser of all sub-commands."""
     parser = Parser(prog="trainlint", description="Find mistakes in PyTorch training code without running it.")
@@ -32,6 +43,7 @@ def make_parser() -> Parser:
     _rule(commands.add_parser("rule", help="explain a rule, or list the rules"))
     _model(commands.add_parser("model", help="show the facts known at a line"))
     _memory_command(commands.add_parser("memory", help="estimate the GPU memory of a training step"))
+    _measure(commands.add_parser("measure", help="run one training step and measure the memory it takes"))
     server = commands.add_parser("server", help="run the language server on stdin and stdout")
     server.add_argument("--stdio", action="store_true", help="the default, and the only way; accepted for editors")
     server.add_argument("-v", "--verbose", action="store_true", help="log more to stderr")
@@ -52,6 +64,47 @@ def _memory_command(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output-format", choices=("text", "json"), default="text", metavar="FORMAT", help="text or json"
     )
+
+
+DEVICES = ("auto", "cuda", "mps", "xpu", "cpu", "fake")
+
+
+def _measure(parser: argparse.ArgumentParser) -> None:
+    parser.usage = "trainlint measure [options] (FILE | -m MODULE) [-- ARGUMENT ...]"
+    parser.add_argument("file", nargs="?", metavar="FILE", help="a script or notebook that trains")
+    parser.add_argument(
+        "-m", dest="module", metavar="MODULE", help="run a module as `python -m` does, instead of a file"
+    )
+    parser.add_argument(
+        "--device", choices=DEVICES, default="auto", metavar="DEVICE", help=f"{', '.join(DEVICES)} (default: auto)"
+    )
+    parser.add_argument(
+        "--rules",
+        choices=("cuda", "cpu"),
+        metavar="RULES",
+        help="cuda or cpu: whose memory rules hold where no real card is used",
+    )
+    parser.add_argument(
+        "--steps", type=_positive, default=2, metavar="N", help="stop after N optimizer steps (default: 2)"
+    )
+    parser.add_argument(
+        "--timeout", type=_seconds, default=300.0, metavar="S", help="seconds for the run (default: 300)"
+    )
+    parser.add_argument("--memory-limit", type=_memory, metavar="SIZE", help="the program gets no more, such as 8GiB")
+    parser.add_argument("--python", metavar="PATH", help="the interpreter of the program (default: this one)")
+    parser.add_argument(
+        "--output-format", choices=("text", "json"), default="text", metavar="FORMAT", help="text or json"
+    )
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if 0 < seconds < 1e7:
+        return seconds
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
 
 
 def _words(text: str) -> list[str]:

@@ -1,0 +1,105 @@
+"""`trainlint measure FILE`: run one training step for real and print what it held, by term and by line."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from trainlint.cli.style import harmless, one_line
+from trainlint.project.errors import UsageError
+from trainlint.project.files import root_of
+
+if TYPE_CHECKING:
+    import argparse
+
+    from trainlint.project.measuring import Job
+
+FAILED = 1
+
+
+def show_measure(options: argparse.Namespace) -> int:
+    """Run and print. 0 when the step was measured, 1 when the program did not come that far, 2 for wrong use."""
+    from trainlint.memory.measured_report import as_object, as_text
+    from trainlint.memory.recording import played
+    from trainlint.project.measuring import Run
+
+    run = Run(job_of(options))
+    sys.stdout.flush()
+    # stdout is the report's where a machine reads it: what the program prints goes to stderr then
+    theirs = None if options.output_format == "text" else sys.stderr.fileno()
+    outcome = run.wait(stdout=theirs)
+    if outcome.recording is None:
+        print(f"trainlint: {one_line(outcome.why)}", file=sys.stderr)
+        return FAILED
+    measured = played({**outcome.recording, "path": options.file or options.module})
+    if options.output_format == "json":
+        print(json.dumps(as_object(measured, locate), ensure_ascii=False, indent=1))
+    else:
+        print("\n".join(harmless(line) for line in as_text(measured, locate)))
+    return 0
+
+
+def job_of(options: argparse.Namespace) -> Job:
+    """What the options ask for. Raises UsageError for a file that cannot be run."""
+    from trainlint.project.measuring import Job
+
+    if options.module is not None:
+        target: dict[str, Any] = {"kind": "module", "name": options.module}
+        if options.file is not None:
+            raise UsageError("give a FILE or -m MODULE, not both; the program's arguments follow --")
+        root = root_of(os.getcwd())
+    elif options.file is None:
+        raise UsageError("measure needs a FILE, or -m MODULE")
+    else:
+        path = os.path.abspath(options.file)
+        if not os.path.isfile(path):
+            raise UsageError(f"{options.file}: no such file")
+        target = {"kind": "script", "path": path}
+        if path.endswith(".ipynb"):
+            target = {"kind": "notebook", "path": path, "cells": cells_of(path)}
+        root = root_of(path)
+    return Job(
+        target=target,
+        roots=[root],
+        arguments=options.arguments,
+        device=options.device,
+        rules=options.rules,
+        steps=options.steps,
+        timeout=options.timeout,
+        memory_limit=options.memory_limit,
+        python=options.python or sys.executable,
+    )
+
+
+def cells_of(path: str) -> list[tuple[int, str]]:
+    """The code cells of a notebook with their numbers, magics made harmless. Raises UsageError for what is none."""
+    from trainlint.project.magics import neutralise
+    from trainlint.project.notebooks import read_notebook
+    from trainlint.project.source import UnreadableSource, decode
+
+    try:
+        with open(path, "rb") as file:
+            notebook = read_notebook(decode(file.read()).text)
+    except UnreadableSource as error:
+        raise UsageError(f"{os.path.relpath(path)}: {error}") from error
+    return [(index, neutralise(cell.source)) for index, cell in enumerate(notebook.cells) if cell.kind == "code"]
+
+
+def locate(path: str, line: int) -> tuple[str, int | None, int]:
+    """The path as a person knows it, and the cell that travels in it."""
+    file, separator, cell = path.rpartition("::")
+    if separator and cell.isdigit():
+        return relative(file), int(cell), line
+    return relative(path), None, line
+
+
+def relative(path: str) -> str:
+    """Below the current folder as seen from there, else absolute."""
+    shown = os.path.relpath(path) if os.path.isabs(path) and os.path.splitdrive(path)[0] in ("", _drive()) else path
+    return path if shown.startswith("..") else shown
+
+
+def _drive() -> str:
+    return os.path.splitdrive(os.getcwd())[0]

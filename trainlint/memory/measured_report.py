@@ -1,0 +1,98 @@
+"""A measured step as the object that `trainlint measure --output-format json` prints, and as text with bars."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trainlint.memory.playback import Line
+from trainlint.memory.recording import Figures, Measured
+from trainlint.memory.report import AT_PEAK, MOST_LINES, TERMS, Locate, bar, human, place, written
+
+HOW = {"fake": "fake tensors, nothing computed", "cpu": "computed on the CPU as if on a card"}
+
+
+def as_object(measured: Measured, locate: Locate) -> dict[str, Any]:
+    """The contract: the keys of `trainlint memory`, and what was measured how. Sizes in bytes, 1-based lines."""
+    figures = measured.figures
+    peak = figures.peak
+    return {
+        "version": 1,
+        "path": locate(figures.path, 1)[0],
+        "measured": True,
+        "device": measured.device,
+        "torch": measured.torch,
+        "rules": measured.rules,
+        "steps": measured.steps,
+        "batch_size": figures.batch_size,
+        "complete": not figures.unknown,
+        "unknown": [{**place(None, locate), "what": what} for what in figures.unknown],
+        "notes": measured.notes,
+        "terms": {name: figures.terms.get(name, 0) for name in TERMS},
+        "peak": {
+            "allocated": peak.allocated,
+            "reserved": figures.reserved,
+            "device": None,
+            "at": {**place(peak.line or (figures.path, figures.line), locate), "phase": peak.phase},
+            "terms": {name: peak.roles.get(name, 0) for name in AT_PEAK},
+        },
+        "parameters": figures.parameters,
+        "per_sample": None,
+        "fits": None,
+        "lines": [entry(figures, where, locate) for where in heaviest(figures)],
+        "remedies": [],
+        "timeline": [
+            {"step": point.step, "phase": point.phase, "allocated": point.allocated, "terms": point.roles}
+            for point in measured.timeline
+        ],
+    }
+
+
+def heaviest(figures: Figures) -> list[tuple[str, int]]:
+    """The lines that held something, those first that held most at the peak."""
+    held = figures.peak.lines
+    known = {*held, *figures.lines}
+    return sorted((where for where in known if where is not None), key=lambda where: (-held.get(where, 0), where))
+
+
+def entry(figures: Figures, where: tuple[str, int], locate: Locate) -> dict[str, Any]:
+    """One line of the contract."""
+    line = figures.lines.get(where, Line())
+    return {
+        **place(where, locate),
+        "held": figures.peak.lines.get(where, 0),
+        "saved": line.saved,
+        "output": line.output,
+        "temporary": line.temporary,
+        "parameters": figures.parameter_lines.get(where, 0),
+        "shape": " ".join(map(str, line.shape)) if line.shape is not None else None,
+        "what": line.what or None,
+    }
+
+
+def as_text(measured: Measured, locate: Locate) -> list[str]:
+    """How it was measured, the terms with bars, the peak, the heaviest lines, and what the figures rest on."""
+    figures, peak = measured.figures, measured.figures.peak
+    least = "at least " if figures.unknown else ""
+    batch = f" at batch {figures.batch_size}" if figures.batch_size is not None else ""
+    how = HOW.get(measured.device, measured.device)
+    rules = f", memory rules of {measured.rules.upper()}" if measured.device in HOW else ""
+    result = [
+        f"{written((figures.path, figures.line), locate)}  measured{batch}: {how}{rules}",
+        f"  torch {measured.torch}, {measured.steps} optimizer steps",
+        f"  peak {least}{human(peak.allocated)} allocated, {least}{human(figures.reserved)} reserved",
+    ]
+    if peak.line is not None:
+        result.append(f"  reached in the {peak.phase} of {written(peak.line, locate)}")
+    shown = [(name, figures.terms[name]) for name in TERMS if figures.terms.get(name)]
+    result += [f"  {name:12} {human(size):>10}  {bar(size, max(n for _, n in shown))}" for name, size in shown]
+    heavy = [(where, peak.lines[where]) for where in heaviest(figures) if peak.lines.get(where)][:MOST_LINES]
+    if heavy:
+        result.append("  held at the peak by line")
+        names = [written(where, locate) for where, _ in heavy]
+        width = max(map(len, names))
+        for name, (_, size) in zip(names, heavy, strict=True):
+            result.append(f"  {name:{width}}  {human(size):>10}  {bar(size, heavy[0][1])}")
+    if figures.unknown:
+        result.append("  not known, and left out of the sums:")
+        result += [f"    {text}" for text in figures.unknown]
+    return [*result, *(f"  note: {note}" for note in measured.notes)]

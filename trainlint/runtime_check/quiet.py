@@ -1,0 +1,65 @@
+"""What a program writes besides printing goes to a temporary folder or nowhere; compilers are off."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import torch
+
+from .after_import import AfterImport
+
+
+def quiet(patches: AfterImport, temporary: str, note: Callable[[str], None]) -> None:
+    """Patch torch and the loggers that are imported later."""
+    _no_checkpoints(note)
+    _no_compiler(note)
+    patches.patch("torch.utils.tensorboard.writer", lambda module: _tensorboard(module, temporary))
+    patches.patch("tensorboardX.writer", lambda module: _tensorboard(module, temporary))
+
+
+def _no_checkpoints(note: Callable[[str], None]) -> None:
+    plain = torch.save
+
+    def save(obj: Any, f: Any, *args: Any, **kwargs: Any) -> None:
+        if isinstance(f, (str, os.PathLike)):
+            note("`torch.save` was skipped: the program's checkpoints are left alone")
+            return
+        plain(obj, f, *args, **kwargs)
+
+    torch.save = save
+
+
+def _no_compiler(note: Callable[[str], None]) -> None:
+    """Compiled code is the program's own code again, so that its lines are seen."""
+
+    def compile(model: Any = None, *args: Any, **kwargs: Any) -> Any:
+        note("`torch.compile` is switched off for the run: the figures are those of the uncompiled program")
+        return (lambda decorated: decorated) if model is None else model
+
+    def compile_module(self: Any, *args: Any, **kwargs: Any) -> None:
+        compile(self)
+
+    def script(obj: Any, *args: Any, **kwargs: Any) -> Any:
+        note("`torch.jit.script` is switched off for the run")
+        return obj
+
+    torch.compile = compile
+    torch.nn.Module.compile = compile_module
+    torch.jit.script = script
+
+
+def _tensorboard(module: ModuleType, temporary: str) -> None:
+    """A `SummaryWriter` writes below the temporary folder."""
+    writer: Any = getattr(module, "SummaryWriter", None)
+    if writer is None:
+        return
+    plain = writer.__init__
+
+    def init(self: Any, log_dir: Any = None, *args: Any, **kwargs: Any) -> None:
+        kwargs.pop("logdir", None)
+        plain(self, os.path.join(temporary, "tensorboard"), *args, **kwargs)
+
+    writer.__init__ = init

@@ -1,0 +1,236 @@
+"""Which step it is: hooks on backward and on optimizers, the roles of storages, and when enough was seen.
+
+The first step builds optimizer state and warms up; the steps after it are steady. With several optimizers (a GAN) every
+one that steps must have stepped often enough; one that never does is waited for only so long.
+"""
+
+from __future__ import annotations
+
+import collections
+import gc
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
+
+from .tracker import Place, Tracker
+
+# how many times the wanted steps other optimizers may do while one of them has not begun
+PATIENCE = 4
+
+
+class Steps:
+    """Follows the training loop. `finished` is called once, inside the step that was the last one wanted."""
+
+    def __init__(self, tracker: Tracker, wanted: int, finished: Callable[[], None]) -> None:
+        self.tracker = tracker
+        self.wanted = wanted
+        self.finished = finished
+        # called around steps: the checks of findings.py
+        self.watchers: list[Any] = []
+        # (number of events so far, what begins, the line)
+        self.moments: list[tuple[int, str, Place]] = []
+        self.done: collections.Counter[int] = collections.Counter()
+        self.optimizers: list[Any] = []
+        self.backwards = 0
+        self.transfers = 0
+        self.batch_bytes = 0
+        self.loader_batches: collections.Counter[int] = collections.Counter()
+        self.transfer_batches: collections.Counter[int] = collections.Counter()
+        self._loaded = False
+        self._depth = 0
+        self._parameters: dict[int, Any] = {}
+        self._over = False
+
+    # ---- what is seen
+
+    def moment(self, name: str) -> None:
+        self.moments.append((len(self.tracker.events), name, self.tracker.lines.current(2)))
+
+    def transferred(self, tensor: torch.Tensor) -> None:
+        """A tensor was moved to the card."""
+        if tensor.dim() > 0:
+            self.tracker.mark(tensor, "batch")
+            self.transfers += tensor.untyped_storage().nbytes()
+            self.transfer_batches[int(tensor.shape[0])] += 1
+
+    def loads(self, size: int | None) -> None:
+        """A data loader is asked for a batch of `size` samples: what was moved since the last one is a batch."""
+        self._loaded = True
+        self._batch_ends()
+        if size is not None:
+            self.loader_batches[size] += 1
+
+    def loaded(self, tensors: list[torch.Tensor]) -> None:
+        """A data loader gave these. They are the batch where the program uses no card."""
+        if self.tracker.everything:
+            for tensor in tensors:
+                self.tracker.promote(tensor)
+                self.tracker.mark(tensor, "batch")
+            self.transfers += sum(tensor.untyped_storage().nbytes() for tensor in tensors)
+
+    def _batch_ends(self) -> None:
+        self.batch_bytes = max(self.batch_bytes, self.transfers)
+        self.transfers = 0
+
+    @property
+    def batch_size(self) -> int | None:
+        counts = self.loader_batches or self.transfer_batches
+        return counts.most_common(1)[0][0] if counts else None
+
+    @property
+    def steps(self) -> int:
+        return max(self.done.values(), default=0)
+
+    # ---- hooks
+
+    def install(self) -> None:
+        """Patch `torch.autograd.backward` and hook all optimizers, those made later too."""
+        autograd: Any = torch.autograd
+        plain = autograd.backward
+
+        def backward(*args: Any, **kwargs: Any) -> None:
+            self._depth += 1
+            if self._depth == 1:
+                self._before_backward(args[0] if args else kwargs.get("tensors"))
+            try:
+                plain(*args, **kwargs)
+            finally:
+                self._depth -= 1
+            if self._depth == 0:
+                self._after_backward()
+
+        autograd.backward = backward
+        optimizer: Any = torch.optim.Optimizer
+        plain_init = optimizer.__init__
+
+        def init(optimizer: Any, *args: Any, **kwargs: Any) -> None:
+            self.optimizers.append(optimizer)
+            plain_init(optimizer, *args, **kwargs)
+
+        optimizer.__init__ = init
+        for name in ("_cuda_graph_capture_health_check", "_accelerator_graph_capture_health_check"):
+            if hasattr(optimizer, name) and self.tracker.card is None:
+                setattr(optimizer, name, lambda optimizer: None)
+        register_optimizer_step_pre_hook(self._before_step)
+        register_optimizer_step_post_hook(self._after_step)
+
+    def _before_backward(self, loss: Any) -> None:
+        self.backwards += 1
+        if self.backwards == 1:
+            self._first_backward()
+        elif not self.optimizers and self.backwards > self.wanted:
+            self._finish()
+        if not self._loaded:
+            self._batch_ends()
+        self.moment("backward")
+        for watcher in self.watchers:
+            watcher.before_backward(loss)
+
+    def _first_backward(self) -> None:
+        tracker = self.tracker
+        parameters = self.find_parameters()
+        if tracker.card is None and not any(map(tracker.on_card, parameters)):
+            tracker.promote_all()
+            self.moment("everything")
+
+    def _after_backward(self) -> None:
+        self._mark_gradients()
+        if not self.optimizers and self.backwards == 1:
+            self.moment("window")
+        self.moment("forward")
+        for watcher in self.watchers:
+            watcher.after_backward()
+
+    def _before_step(self, optimizer: Any, args: Any, kwargs: Any) -> None:
+        self._note(optimizer)
+        self.moment("optimizer")
+        for watcher in self.watchers:
+            watcher.before_step(optimizer)
+
+    def _after_step(self, optimizer: Any, args: Any, kwargs: Any) -> None:
+        self._note(optimizer)
+        done = self.done
+        done[id(optimizer)] += 1
+        for watcher in self.watchers:
+            watcher.after_step(optimizer, done[id(optimizer)])
+        self.moment("forward")
+        if done[id(optimizer)] == 1 and self.wanted > 1:
+            # an optimizer makes its state in its first step: what follows is steady
+            self.moment("window")
+        most = max(done.values())
+        waiting = len(done) < len(self.optimizers) and most < PATIENCE * self.wanted
+        if min(done.values()) >= self.wanted and not waiting:
+            self._finish()
+
+    def _finish(self) -> None:
+        if not self._over:
+            self._over = True
+            self.finished()
+
+    # ---- roles
+
+    def find_parameters(self) -> list[Any]:
+        """All parameters of all modules and optimizers, each once. Marks parameters and buffers."""
+        buffers = []
+        for module in modules():
+            for parameter in module._parameters.values():
+                if parameter is not None:
+                    self._parameters[id(parameter)] = parameter
+            buffers += [each for each in module._buffers.values() if each is not None]
+        for parameter in self._of_optimizers():
+            self._parameters[id(parameter)] = parameter
+        for buffer in buffers:
+            self.tracker.mark(buffer, "buffers")
+        for parameter in self._parameters.values():
+            self.tracker.mark(parameter, "parameters")
+        return list(self._parameters.values())
+
+    def _of_optimizers(self) -> Iterator[Any]:
+        for optimizer in self.optimizers:
+            for group in getattr(optimizer, "param_groups", ()):
+                yield from group["params"]
+
+    def _mark_gradients(self) -> None:
+        for parameter in self._parameters.values():
+            if parameter.grad is not None:
+                self.tracker.mark(parameter.grad, "gradients")
+
+    def _note(self, optimizer: Any) -> None:
+        for group in optimizer.param_groups:
+            for parameter in group["params"]:
+                self._parameters.setdefault(id(parameter), parameter)
+        self._mark_gradients()
+        for tensor in states(optimizer):
+            self.tracker.mark(tensor, "optimizer")
+
+    def settle(self) -> int:
+        """Mark everything once more, before the report; gives how many numbers the parameters on the card are."""
+        self._batch_ends()
+        self._parameters.clear()
+        parameters = self.find_parameters()
+        self._mark_gradients()
+        for optimizer in self.optimizers:
+            for tensor in states(optimizer):
+                self.tracker.mark(tensor, "optimizer")
+        return sum(int(each.numel()) for each in parameters if self.tracker.number(each) is not None)
+
+
+def modules() -> list[Any]:
+    """Every module that is alive. `type(...)`, because `isinstance` runs properties of strangers."""
+    return [each for each in gc.get_objects() if issubclass(type(each), torch.nn.Module)]
+
+
+def states(optimizer: Any) -> Iterator[torch.Tensor]:
+    """Tensors that an optimizer keeps from step to step; single numbers live on the host."""
+    pending: list[Any] = list(optimizer.state.values())
+    while pending:
+        value = pending.pop()
+        if isinstance(value, torch.Tensor):
+            if value.dim() > 0:
+                yield value
+        elif isinstance(value, dict):
+            pending += value.values()
+        elif isinstance(value, (list, tuple)):
+            pending += value
