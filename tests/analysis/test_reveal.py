@@ -349,3 +349,39 @@ for x, y in loader:
         model=model,
         data=data,
     )
+
+
+NUMBERS = """
+import math
+import random
+import sys
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+x = torch.rand(4, 3)
+scaled = x * math.sqrt(2.0 / math.pi)  # reveal: "4 3"
+weighted = x * torch.rand(1).item() + random.random() / 2  # reveal: "4 3"
+row = x[random.randint(0, 3)]  # reveal: "3"
+least = x * min(x.max().item(), 2 * len(sys.argv))  # reveal: "4 3"
+
+
+class Pairs(Dataset):
+    def __init__(self):
+        self.images = torch.rand(40, 3, 8, 8)
+        self.same = {c: [i for i, image in enumerate(self.images)] for c in range(20)}
+
+    def __len__(self):
+        return 40
+
+    def __getitem__(self, i):
+        return self.images[i], self.images[random.choice(self.same[i % 20])], i % 10
+
+
+for image, other, label in DataLoader(Pairs(), batch_size=8):
+    image = image + other  # reveal: "8 3 8 8"
+    label = label + 0  # reveal: "8"
+"""
+
+
+def test_numbers_that_are_not_known_have_no_axes() -> None:
+    check(NUMBERS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Any
 
 from trainlint.analysis import registry
@@ -12,6 +13,7 @@ from trainlint.analysis.scope import Scope
 from trainlint.analysis.tape import record
 from trainlint.analysis.values import (
     KEYS,
+    MAX_ALTERNATIVES,
     Array,
     Class,
     Const,
@@ -45,7 +47,9 @@ def get_item(run: Run, scope: Scope, value: Value, index: ir.Expr, expr: ir.Subs
         before = len(tape.entries) if tape is not None else 0
         result = (handler(call) if handler else None) or Array(lib=value.lib, grad=value.grad)
         if tape is not None and value.lib == "torch":
-            result = record(run, scope, "Tensor.__getitem__", expr, [value], result, [], {}, before)
+            named: dict[str, Value] = {"copies": Const(True)} if call.args else {}
+            operands: list[Value] = [value, *(index for index in call.args if isinstance(index, Array))]
+            result = record(run, scope, "Tensor.__getitem__", expr, operands, result, [], named, before)
         return result
     if isinstance(value, Ext):
         # a generic alias such as `list[int]` or an environment lookup
@@ -79,7 +83,10 @@ def item_of(run: Run, scope: Scope, value: Value, key: Value, expr: ir.Expr) -> 
         if isinstance(key, OneOf) and all(isinstance(k, Const) and k.value in value.items for k in key.values):
             return one_of(tuple(value.items[k.value] for k in key.values if isinstance(k, Const)))
         # one of them, or the program stops
-        return one_of(tuple(value.items.values())) if value.items and not value.open else Unknown()
+        if not value.items or value.open:
+            return Unknown()
+        each = tuple(value.items.values())
+        return one_of(each) if len(each) <= MAX_ALTERNATIVES else reduce(join, each)
     if isinstance(value, Unknown):
         if isinstance(key, Const) and isinstance(key.value, (str, int)):
             return keyed(value, key.value)

@@ -13,6 +13,7 @@ from trainlint.analysis.values import (
     Func,
     Instance,
     Mapping,
+    Number,
     Obj,
     OneOf,
     Range,
@@ -90,7 +91,10 @@ def iterate_instance(run: Run, scope: Scope, value: Instance, node: ir.Expr) -> 
     from trainlint.analysis.attributes import bind
     from trainlint.analysis.calls import call_function
 
-    protocols: tuple[tuple[str, list[Value]], ...] = (("__iter__", []), ("__getitem__", [Unknown("index")]))
+    protocols: tuple[tuple[str, list[Value]], ...] = (
+        ("__iter__", []),
+        ("__getitem__", [Number("index", dtype="int64")]),
+    )
     for name, args in protocols:
         member = value.cls.find(name)
         if isinstance(member, Func):

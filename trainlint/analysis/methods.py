@@ -16,6 +16,7 @@ from trainlint.analysis.values import (
     Const,
     Mapping,
     Named,
+    Number,
     Obj,
     Seq,
     Unknown,
@@ -196,7 +197,7 @@ def _telling(
         return _step_of_unknown(run, scope, receiver, args, kwargs, node)
     if kind == "item":
         run.event("item", node, scope, receiver)
-        return Unknown(f"{receiver.name}.item()")
+        return Number(f"{receiver.name}.item()")
     if kind == "backward":
         run.event("backward", node, scope, receiver, None, (*args, *kwargs.values()))
         return Const(None)

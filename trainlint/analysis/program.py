@@ -287,7 +287,9 @@ class Program:
         name = registry.canonical(name)
         found = self._externals.get(name)
         if found is None:
-            found = self._externals[name] = self._from_library(name) or Ext(name)
+            number = registry.CONSTANTS.get(name)
+            made = Const(number) if number is not None else self._from_library(name)
+            found = self._externals[name] = made or Ext(name)
         return found
 
     def _from_library(self, name: str) -> Value | None:

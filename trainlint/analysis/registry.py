@@ -94,6 +94,8 @@ CALLS: dict[str, Op] = {}
 KINDS: dict[str, str] = {}
 # prefix of qualified names → kind, tried longest first, for names that begin with a capital letter
 KIND_PREFIXES: list[tuple[str, str]] = []
+# qualified name → the number that it is
+CONSTANTS: dict[str, float] = {}
 # spellings of one thing: other name (or prefix ending in a dot) → canonical one
 ALIASES: dict[str, str] = {}
 PREFIX_ALIASES: list[tuple[str, str]] = []
@@ -215,6 +217,11 @@ def kind(name: str, *classes: str) -> None:
             KIND_PREFIXES.sort(key=lambda entry: -len(entry[0]))
         else:
             KINDS[cls] = name
+
+
+def constant(name: str, value: float) -> None:
+    """A qualified name that stands for a number."""
+    CONSTANTS[name] = value
 
 
 def alias(canonical: str, *others: str) -> None:

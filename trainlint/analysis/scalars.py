@@ -19,6 +19,7 @@ from trainlint.analysis.values import (
     Ext,
     Mapping,
     Member,
+    Number,
     Obj,
     OneOf,
     Place,
@@ -31,6 +32,7 @@ from trainlint.analysis.values import (
     alternatives,
     element,
     is_none,
+    is_numeric,
     known,
     one_of,
     tensor_of,
@@ -110,7 +112,25 @@ def binary(run: Run, scope: Scope, op: str, left: Value, right: Value, expr: ir.
         return size_arithmetic(op, left, right)
     if isinstance(left, Range) and isinstance(right, Const) and op in "+-" and isinstance(right.value, (int, float)):
         return Range(_OPS[op](left.low, right.value), _OPS[op](left.high, right.value))
-    return Unknown()
+    return computed(op, left, right)
+
+
+def computed(op: str, *operands: Value) -> Value:
+    """What arithmetic gives that is not followed: a number where all operands are."""
+    if not all(map(is_numeric, operands)):
+        return Unknown()
+    whole = [is_whole(operand) for operand in operands]
+    real = op == "/" or False in whole
+    return Number(dtype="float32" if real else "int64" if None not in whole and op != "**" else None)
+
+
+def is_whole(value: Value) -> bool | None:
+    """Is a number an integer? None where that is open."""
+    if isinstance(value, Number):
+        return None if value.dtype is None else value.dtype == "int64"
+    if isinstance(value, Const):
+        return isinstance(value.value, int)
+    return True if isinstance(value, Sym) else None
 
 
 def formatted(text: Const, given: Value) -> Value:
@@ -145,7 +165,8 @@ def size_arithmetic(op: str, left: Value, right: Value) -> Value:
     result: Value = function(left, right) if function is not None else Unknown()
     if isinstance(result, Unknown) and not isinstance(left, OneOf) and not isinstance(right, OneOf):
         shown = [v.name if isinstance(v, Sym) else str(known(v)) for v in (left, right)]
-        return Unknown(f"{shown[0]} {op} {shown[1]}")
+        name = f"{shown[0]} {op} {shown[1]}"
+        return Number(name) if is_numeric(left) and is_numeric(right) else Unknown(name)
     return result
 
 
@@ -207,6 +228,8 @@ def unary(run: Run, scope: Scope, op: str, value: Value, expr: ir.UnaryOp) -> Va
         return array_function(run, scope, "unary", op, [value], expr)
     if isinstance(value, Sym) and op == "-":
         return dims.sub(Const(0), value)
+    if isinstance(value, Number) and op in "-+":
+        return Number(dtype=value.dtype)
     if isinstance(value, OneOf):
         return one_of(tuple(unary(run, scope, op, item, expr) for item in value.values))
     return Unknown()

@@ -83,6 +83,16 @@ class Unknown(Value):
         return f"?{self.name}"
 
 
+class Number(Unknown):
+    """A Python number whose value is not known: no tensor, and it has no axes. `dtype` is int64 or float32, or None."""
+
+    __slots__ = ("dtype",)
+
+    def __init__(self, name: str = "", origin: Step | None = None, dtype: str | None = None) -> None:
+        super().__init__(name, origin)
+        self.dtype = dtype
+
+
 class Const(Value):
     """A known Python scalar (or None, str, bytes).
 
@@ -632,10 +642,8 @@ def join(a: Value | None, b: Value | None) -> Value:
         return a
     if a is None or b is None:
         return Unknown()
-    if isinstance(a, Unknown):
-        return a
-    if isinstance(b, Unknown):
-        return b
+    if isinstance(a, Unknown) or isinstance(b, Unknown):
+        return unknown_of((a, b))
     if isinstance(a, Const) and isinstance(b, Const) and type(a.value) is type(b.value) and a.value == b.value:
         return a if a.default or not b.default else b
     if isinstance(a, Array) and isinstance(b, Array):
@@ -653,12 +661,32 @@ def join(a: Value | None, b: Value | None) -> Value:
     return one_of((*alternatives(a), *alternatives(b)))
 
 
+def is_numeric(value: Value | None) -> bool:
+    """Is it certainly a Python number?"""
+    if isinstance(value, OneOf):
+        return all(is_numeric(v) for v in value.values)
+    return isinstance(value, (Number, Sym, Range)) or number(value) is not None
+
+
+def unknown_of(values: tuple[Value, ...]) -> Value:
+    """What covers values of which one is Unknown: a number where all are."""
+    first = next(value for value in values if isinstance(value, Unknown))
+    if not any(isinstance(value, Number) for value in values):
+        return first
+    if not all(map(is_numeric, values)):
+        return Unknown(first.name, first.origin)
+    dtypes = {value.dtype for value in values if isinstance(value, Number)}
+    # what else is among them may be of another type
+    alike = len(dtypes) == 1 and all(isinstance(value, Number) for value in values)
+    return Number(first.name, first.origin, dtypes.pop() if alike else None)
+
+
 def one_of(values: tuple[Value, ...]) -> Value:
     """The union of the values, Unknown where there are more than eight."""
+    if any(isinstance(value, Unknown) for value in values):
+        return unknown_of(values)
     distinct: list[Value] = []
     for value in values:
-        if isinstance(value, Unknown):
-            return value
         if not any(value is d or same_constant(value, d) for d in distinct):
             distinct.append(value)
     if len(distinct) == 1:

@@ -6,11 +6,12 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from trainlint.analysis import dims
 from trainlint.analysis.attributes import get_attribute
 from trainlint.analysis.calls import call as invoke
 from trainlint.analysis.iteration import elements, iterate
 from trainlint.analysis.modules import is_module, is_module_class
-from trainlint.analysis.registry import OpCall, called, method, op
+from trainlint.analysis.registry import OpCall, called, constant, method, op
 from trainlint.analysis.values import (
     Array,
     Class,
@@ -19,6 +20,7 @@ from trainlint.analysis.values import (
     Func,
     Instance,
     Mapping,
+    Number,
     Obj,
     OneOf,
     Seq,
@@ -378,15 +380,39 @@ def mathematics(call: OpCall) -> Value | None:
         factors = [number(v) for v in inside] if inside is not None else [None]
         numbers = [] if None in factors else [factors]
     if not numbers or None in numbers or call.kwargs:
-        return Unknown()
+        return Number(call.name)
     if call.name in ("math.factorial", "math.comb", "math.exp", "math.pow") and any(abs(n) > 60 for n in numbers):
-        return Unknown()
+        return Number(call.name)
     try:
         result = _MATH[call.name](*numbers)
     except (ArithmeticError, TypeError, ValueError):
-        return Unknown()
+        return Number(call.name)
     default = next((a.default for a in call.args if isinstance(a, Const) and a.default), None)
     return Const(result, call.step(call.name), default)
+
+
+for _name in ("pi", "e", "tau", "inf", "nan"):
+    constant(f"math.{_name}", getattr(math, _name))
+for _name in ("torch.pi", "numpy.pi", "torch.inf", "numpy.inf", "torch.nan", "numpy.nan", "numpy.e", "torch.e"):
+    constant(_name, getattr(math, _name.rpartition(".")[2]))
+
+
+@op("random.random", "random.uniform", "random.gauss", "random.betavariate", "random.triangular", "time.time")
+@op("numpy.random.beta", "time.perf_counter")
+def random_number(call: OpCall) -> Value | None:
+    """A float; `np.random.beta` gives an array where a size is asked for."""
+    return Number(call.name, dtype="float32") if len(call.args) < 3 and "size" not in call.kwargs else Unknown()
+
+
+@op("random.randint", "random.randrange")
+def random_integer(call: OpCall) -> Value | None:
+    low = number(call.args[0]) if len(call.args) > 1 else 0
+    return dims.symbol(call.name, low=low if isinstance(low, int) and low >= 0 else None)
+
+
+@op("random.choice")
+def random_choice(call: OpCall) -> Value | None:
+    return iterate(call.run, call.scope, call.args[0], call.node) if call.args else None
 
 
 @op("builtins.divmod")

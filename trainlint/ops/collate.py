@@ -9,6 +9,7 @@ from trainlint.analysis.values import (
     Array,
     Const,
     Mapping,
+    Number,
     Obj,
     OneOf,
     Range,
@@ -70,6 +71,10 @@ def collated(call: OpCall, sample: Value, size: Value) -> Value:
     if isinstance(sample, Const) and isinstance(sample.value, (bool, int, float)):
         dtype = "bool" if isinstance(sample.value, bool) else "int64" if isinstance(sample.value, int) else "float64"
         return Array(shape=(size,), dtype=dtype, grad=False, origin=sample.origin)
+    if isinstance(sample, Number):
+        # a Python float becomes a double
+        wide = {"int64": "int64", "float32": "float64"}.get(sample.dtype or "")
+        return Array(shape=(size,), dtype=wide, grad=False, origin=sample.origin)
     if isinstance(sample, OneOf):
         options = tuple(collated(call, value, size) for value in sample.values)
         alike = all(isinstance(o, Array) and o.dtype == getattr(options[0], "dtype", None) for o in options)

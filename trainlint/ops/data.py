@@ -16,6 +16,7 @@ from trainlint.analysis.values import (
     Const,
     Func,
     Instance,
+    Number,
     Obj,
     Range,
     Seq,
@@ -211,7 +212,9 @@ def item_of(call: OpCall, dataset: Value) -> Value:
     if isinstance(dataset, Instance):
         member = dataset.cls.find("__getitem__")
         if isinstance(member, Func):
-            return call_function(call.run, call.scope, bind(member, dataset), [Unknown("index")], {}, call.node)
+            return call_function(
+                call.run, call.scope, bind(member, dataset), [Number("index", dtype="int64")], {}, call.node
+            )
         stream = dataset.cls.find("__iter__")
         if isinstance(stream, Func):
             return iterate(call.run, call.scope, dataset, call.node)

@@ -8,7 +8,7 @@ float32.
 from __future__ import annotations
 
 from trainlint.analysis.registry import OpCall, array_method, method, op
-from trainlint.analysis.values import Array, Const, Ext, Obj, OneOf, Range, Sym, Unknown, Value
+from trainlint.analysis.values import Array, Const, Ext, Number, Obj, OneOf, Range, Sym, Unknown, Value
 
 INTEGERS = ("uint8", "int8", "int16", "int32", "int64")
 FLOATS = ("float16", "bfloat16", "float32", "float64")
@@ -26,7 +26,6 @@ PYTHON = {
     "builtins.complex": "complex128",
 }
 NUMPY_NAMES = {"bool_": "bool", "float_": "float64", "int_": "int64", "double": "float64", "single": "float32"}
-NUMBERS = frozenset(["math.pi", "math.e", "math.inf", "math.tau", "math.nan", "torch.pi", "torch.inf", "numpy.pi"])
 CASTS = ("float", "double", "half", "bfloat16", "long", "int", "short", "byte", "char", "bool", "cfloat", "cdouble")
 TENSOR_TYPES = {
     "FloatTensor": "float32", "DoubleTensor": "float64", "HalfTensor": "float16", "BFloat16Tensor": "bfloat16",
@@ -99,8 +98,8 @@ def scalar_type(value: Value | None) -> str | None:
         return types.pop() if len(types) == 1 else None
     if isinstance(value, Sym):
         return "int64"
-    if isinstance(value, Ext):
-        return "float32" if value.name in NUMBERS else None
+    if isinstance(value, Number):
+        return value.dtype
     if isinstance(value, Range):
         return "float32" if isinstance(value.low, float) or isinstance(value.high, float) else "int64"
     if isinstance(value, Const):
@@ -110,11 +109,15 @@ def scalar_type(value: Value | None) -> str | None:
     return None
 
 
+def type_is_open(value: Value) -> bool:
+    return isinstance(value, Number) and value.dtype is None
+
+
 def is_number(value: Value | None) -> bool:
     """Is it certainly a Python number, not a tensor?"""
     if isinstance(value, OneOf):
         return all(is_number(v) for v in value.values)
-    return isinstance(value, (Sym, Range)) or scalar_type(value) is not None
+    return isinstance(value, (Number, Sym, Range)) or scalar_type(value) is not None
 
 
 def combined(higher: str | None, lower: str | None) -> str | None:
@@ -142,7 +145,9 @@ def result_type(values: list[Value]) -> str | None:
     if libraries != {"torch"}:
         return None
     numbers = [v for v in values if not isinstance(v, Array)]
-    scalars = [scalar_type(v) for v in numbers]
+    # of a number that is not known it is open whether it has a fraction: nothing changes for a tensor of floats
+    floats = any(kind_of_dtype(a.dtype) == 2 for a in arrays)
+    scalars = ["float32" if floats and type_is_open(v) else scalar_type(v) for v in numbers]
     if None in scalars:
         return None
     # of each tensor of unknown rank, try both

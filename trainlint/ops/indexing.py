@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from trainlint.analysis import dims
 from trainlint.analysis.registry import OpCall, array_method
-from trainlint.analysis.values import Array, Const, Range, Seq, Sym, Unknown, Value, is_none, known
+from trainlint.analysis.values import Array, Const, Number, Range, Seq, Sym, Unknown, Value, is_none, known
 from trainlint.ops.broadcast import Clash, Shape, broadcast, grows, shape_of
 from trainlint.ops.dtypes import kind_of_dtype
 from trainlint.ops.layout import FLIPPED, integer, letters, lost, unsqueezed
@@ -52,7 +52,7 @@ def part_of(value: Value) -> Part:
         if value.value is ...:
             return Part("rest")
         return Part("int", value) if integer(value) is not None else Part("unknown")
-    if isinstance(value, (Sym, Range)):
+    if isinstance(value, (Sym, Range, Number)):
         return Part("int", value)
     if isinstance(value, Array):
         if value.dtype in ("bool", "uint8"):
@@ -72,7 +72,10 @@ def get_item(call: OpCall) -> Value | None:
     array, node = call.receiver, call.node
     if not isinstance(array, Array) or not isinstance(node, ir.Subscript):
         return None
-    return indexed(call, array, parts_of(call, node.index))
+    parts = parts_of(call, node.index)
+    # the tape asks what the part is taken by
+    call.args += [part.value for part in parts if isinstance(part.value, (Array, Seq))]
+    return indexed(call, array, parts)
 
 
 @array_method("__setitem__")

@@ -19,6 +19,7 @@ from trainlint.analysis.values import (
     Func,
     Instance,
     Mapping,
+    Number,
     Obj,
     OneOf,
     Range,
@@ -27,6 +28,7 @@ from trainlint.analysis.values import (
     Unknown,
     Value,
     element,
+    is_numeric,
     number,
     one_of,
 )
@@ -38,6 +40,9 @@ kind("logger", "logging.getLogger")
 CONVERSIONS: dict[str, Callable[..., Any]] = {
     "int": int, "float": float, "str": str, "bool": bool, "round": round, "abs": abs
 }  # fmt: skip
+# what always gives a number, with its type
+CONVERTED = {"builtins.int": "int64", "builtins.float": "float32"}
+NOT_NUMBERS = frozenset({"builtins.str", "builtins.bool"})
 
 
 @op("builtins.range")
@@ -58,10 +63,12 @@ def convert_one(call: OpCall, value: Value) -> Value | None:
     if isinstance(value, Array):
         # `float(loss)` leaves the graph
         call.run.event("item", call.node, call.scope, value)
-        return Unknown("a number")
+        return Number("a number", dtype=CONVERTED.get(call.name))
     if isinstance(value, Unknown):
         call.run.event("item", call.node, call.scope, value)
-        return Unknown(value.name, value.origin)
+        numeric = call.name in CONVERTED or isinstance(value, Number)
+        made = Number(value.name, value.origin, CONVERTED.get(call.name))
+        return made if numeric and call.name not in NOT_NUMBERS else Unknown(value.name, value.origin)
     if not isinstance(value, Const):
         return value if isinstance(value, (Sym, Range)) and call.name == "builtins.int" else None
     function = CONVERSIONS[call.name.removeprefix("builtins.")]
@@ -108,7 +115,7 @@ def max_min(call: OpCall) -> Value | None:
         values = elements(values[0]) or []
     constants = [v for v in values if isinstance(v, Const) and isinstance(v.value, (int, float))]
     if not constants or len(constants) != len(values) or call.kwargs:
-        return Unknown()
+        return Number() if values and not call.kwargs and all(map(is_numeric, values)) else Unknown()
     pick = max if call.name.endswith("max") else min
     chosen = pick(constants, key=lambda c: c.value)
     default = chosen.default or next((c.default for c in constants if c.default), None)
@@ -205,7 +212,9 @@ def namespace(call: OpCall) -> Value | None:
 def enumerate_(call: OpCall) -> Value | None:
     value = call.args[0] if call.args else Unknown()
     wrapped = Obj("builtins.enumerate", "wrapper", call.node, [value])
-    wrapped.attrs["element"] = Seq("tuple", [Unknown("i"), iterate(call.run, call.scope, value, call.node)])
+    wrapped.attrs["element"] = Seq(
+        "tuple", [Number("i", dtype="int64"), iterate(call.run, call.scope, value, call.node)]
+    )
     inside, start = elements(value), number(call.arg(1, "start")) if len(call.args) > 1 or call.kwargs else 0
     if inside is not None and len(inside) <= 64 and isinstance(start, int):
         return Seq("list", [Seq("tuple", [Const(i + start), v]) for i, v in enumerate(inside)])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from trainlint.analysis.registry import OpCall, alias, array_method, op
-from trainlint.analysis.values import Array, Const, Unknown, Value
+from trainlint.analysis.values import Array, Const, Number, Unknown, Value
+from trainlint.ops.dtypes import kind_of_dtype
 from trainlint.ops.layers import likely
 
 alias("torch.nn.functional.", "torch.nn.functional.functional.")
@@ -26,7 +27,13 @@ def numpy_(call: OpCall) -> Value | None:
 def item(call: OpCall) -> Value | None:
     if call.receiver is not None:
         call.run.event("item", call.node, call.scope, call.receiver)
-    return Unknown("a number")
+    return number_in(call.receiver) if call.name == "item" else Unknown("a number")
+
+
+def number_in(array: Value | None) -> Number:
+    """The Python number of a tensor with one element."""
+    kind = kind_of_dtype(array.dtype) if isinstance(array, Array) else None
+    return Number("a number", dtype={1: "int64", 2: "float32"}.get(kind) if kind is not None else None)
 
 
 @array_method("backward")
