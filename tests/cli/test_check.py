@@ -348,5 +348,8 @@ def test_what_is_imported(shell: Shell) -> None:
     cold = imported(shell, "check", "bad.py")
     assert "libcst" in cold
     assert not cold & never
+    # without a GPU nothing of the memory model is worth its time
+    assert not cold & {"trainlint.memory.estimate", "trainlint.memory.demand"}
+    assert "trainlint.memory.estimate" in imported(shell, "check", "--gpu-memory", "4GiB", "bad.py")
     warm = imported(shell, "check", "bad.py")
     assert not warm & (never | {"libcst", "trainlint.rules.registry"})

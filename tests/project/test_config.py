@@ -199,8 +199,8 @@ def test_overrides_change_the_stamp(write: Write) -> None:
 
 
 def test_a_named_configuration_holds_everywhere(write: Write, tmp_path: Path) -> None:
-    write({"trainlint.toml": 'gpu = "A"', "other.toml": 'gpu = "B"'})
+    write({"trainlint.toml": 'gpu = "A100"', "other.toml": 'gpu = "H100"'})
     settings = Settings(Overrides(config=str(tmp_path / "other.toml")))
-    assert settings.config(str(tmp_path)).gpu == "B"
+    assert settings.config(str(tmp_path)).gpu == "H100"
     with pytest.raises(ConfigError, match="cannot read"):
         Settings(Overrides(config=str(tmp_path / "none.toml"))).config(str(tmp_path))

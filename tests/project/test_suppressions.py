@@ -24,8 +24,7 @@ def at(line: int, end_line: int | None = None, code: str = "LR004") -> Finding:
 
 
 def judge(source: str, *findings: Finding, active: frozenset[str] = ALL, **more: object) -> list[Finding]:
-    options = {"has_base": True, **more}
-    return suppressions.apply("/a.py", Document(source), findings, active, **options)  # type: ignore[arg-type]
+    return suppressions.apply("/a.py", Document(source), findings, active, **more)  # type: ignore[arg-type]
 
 
 def left(source: str, *findings: Finding, **more: object) -> list[tuple[str, int]]:
@@ -154,7 +153,7 @@ def test_unused_is_not_claimed_where_it_is_not_known() -> None:
     assert left(source, complete=False) == []
     assert left(source, active=frozenset({"TR001", "LP001"})) == [], "the rule did not run"
     assert left(source, active=ALL - {"TR001"}) == []
-    assert left("x = 1  # trainlint: ignore[LR001]\n", has_base=False) == [], "LR001 may need the git base"
+    assert left("x = 1  # trainlint: ignore[LR001]\n", left_out={"LR001"}) == [], "LR001 may need the git base"
     assert left("x = 1  # trainlint: ignore[LR001]\n") == [("TR001", 1)]
 
 

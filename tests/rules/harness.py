@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import posixpath
+import sys
 from collections.abc import Iterable, Sequence
 
 from literate import Case, Marker
 from memory_workspace import ROOT, MemoryWorkspace
 
+from trainlint.memory.gpus import parse_memory
+from trainlint.memory.target import Target, target_of
 from trainlint.rules.engine import Analyser, Base
 from trainlint.rules.finding import Edit, Finding
 from trainlint.rules.registry import Rule, all_rules
 from trainlint.syntax.document import Document
 from trainlint.text.place import Span
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 
 def absolute(name: str) -> str:
@@ -39,7 +47,8 @@ def check_files(files: dict[str, str], base: dict[str, str], rules: Sequence[Rul
 
 def check_one(analyser: Analyser, path: str, base: Base | None, rules: Sequence[Rule] | None = None) -> list[Finding]:
     document = analyser.workspace.document(path)  # type: ignore[attr-defined]
-    found = analyser.check(path, document, list(all_rules().values()) if rules is None else rules, base)
+    chosen = list(all_rules().values()) if rules is None else rules
+    found = analyser.check(path, document, chosen, base, _target(analyser.workspace))  # type: ignore[arg-type]
     for where, rule, error in analyser.failures:
         raise AssertionError(f"{rule} crashed on {where}:\n{document.text}") from error
     return found
@@ -62,6 +71,12 @@ def check_typed(case: Case) -> list[Finding]:
         if name.endswith(".py") and name != case.entry:
             found += check_one(analyser, absolute(name), _base(case.files, case.base, name))
     return distinct(found)
+
+
+def _target(workspace: MemoryWorkspace) -> Target | None:
+    """The GPU that a `trainlint.toml` of the case names."""
+    settings = tomllib.loads(workspace.files.get(absolute("trainlint.toml"), ""))
+    return target_of(settings.get("gpu"), parse_memory(settings["gpu-memory"]) if "gpu-memory" in settings else None)
 
 
 def _base(files: dict[str, str], base: dict[str, str], name: str) -> Base | None:

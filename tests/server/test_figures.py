@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from conftest import StartEditor
-from editor import Editor, Text, uri
+from editor import Editor, Text, edits_of, uri
 
 from trainlint.memory.estimate import Estimate
 from trainlint.memory.wording import size
@@ -263,3 +263,49 @@ def test_what_is_not_known_is_named_and_makes_the_figure_a_lower_bound(start: St
     hover = hovered(editor, document, "batch_size = 64", 2)
     assert "64 → peak at least" in hover
     assert "not counted: line 31: what odd.strange does is not known" in hover
+
+
+LARGE = TRAIN.replace("batch_size = 64", "batch_size = 4096")
+
+
+def bs001(editor: Editor, document: Text) -> list[dict[str, Any]]:
+    return [item for item in editor.diagnostics(document) if item["code"] == "BS001"]
+
+
+@pytest.mark.parametrize("name", ["vscode-1.139", "emacs-eglot-1.9"])
+def test_a_batch_that_does_not_fit_is_underlined(start: StartEditor, tmp_path: Path, name: str) -> None:
+    """The finding comes behind the others and moves with edits until the memory is known again."""
+    editor = start(name, settings={"gpuMemory": "3GiB"}, initializationOptions={"gpuMemory": "3GiB"})
+    document = editor.open(tmp_path / "train.py", LARGE)
+    (item,) = wait_for(lambda: bs001(editor, document))
+    assert document.slice(item["range"]) == "4096"
+    assert "the largest batch that fits is" in item["message"]
+    editor.change(document, 0, 0, "# a note\n")
+    (moved,) = bs001(editor, document)
+    assert document.slice(moved["range"]) == "4096"
+    fixes = [action for action in editor.actions(document, moved["range"]) if "learning rate" in action["title"]]
+    (edits,) = edits_of(fixes[0]).values()
+    mended = document.applied(edits)
+    batch = int(re.search(r"batch_size = (\d+)", mended)[1])  # type: ignore[index]
+    assert batch < 4096
+    assert f"lr={0.1 * batch / 4096:.4g}," in mended
+    editor.set(document, mended)
+    assert wait_for(lambda: not bs001(editor, document))
+    assert "Largest on 3 GiB: " in hovered(editor, document, "batch_size = ", 2)
+
+
+def test_a_gpu_that_is_not_known_is_told_of_once(start: StartEditor, tmp_path: Path) -> None:
+    editor = start("vscode-1.139", settings={"gpu": "RTX 9090"})
+    editor.open(tmp_path / "train.py", TRAIN)
+    assert editor.until(lambda: editor.shown)
+    time.sleep(0.5)
+    (message,) = editor.shown
+    assert "trainlint.gpu must be a GPU that `trainlint gpus` lists, not 'RTX 9090'; did you mean RTX 5090" in message
+
+
+def test_a_gpu_that_is_not_known_in_the_configuration_is_told_of(start: StartEditor, tmp_path: Path) -> None:
+    (tmp_path / "trainlint.toml").write_text('gpu = "RTX 9090"\n')
+    editor = start("emacs-eglot-1.9")
+    editor.open(tmp_path / "train.py", TRAIN)
+    assert editor.until(lambda: editor.shown)
+    assert "'gpu' must be a GPU that `trainlint gpus` lists, not 'RTX 9090'" in editor.shown[0]

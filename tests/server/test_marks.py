@@ -55,9 +55,10 @@ def test_background_work_gives_way_and_begins_again() -> None:
     def slow(_: Session, heed: object) -> str:
         order.append("begun")
         started.set()
-        assert urgent_asked.wait(5)
-        heed()  # type: ignore[operator]
-        order.append("done")
+        if len(order) == 1:
+            assert urgent_asked.wait(5)
+            while True:
+                heed()  # type: ignore[operator]
         return "result"
 
     async def play() -> None:
@@ -70,7 +71,7 @@ def test_background_work_gives_way_and_begins_again() -> None:
         assert await asyncio.wait_for(background, 5) == "result"
 
     asyncio.run(play())
-    assert order == ["begun", "urgent", "begun", "done"]
+    assert order == ["begun", "urgent", "begun"]
 
 
 def test_background_work_ends_when_nobody_waits_for_it() -> None:

@@ -192,9 +192,6 @@ def instance_attribute(run: Run, scope: Scope, value: Instance, name: str, node:
     own = value.attrs.get(OWN)
     if isinstance(own, Obj) and not writers:
         return object_attribute(run, scope, own, name, node)
-    if name == "training" and run.program.tape is not None and is_module_class(value.cls) and not writers:
-        # memory is that of a step that trains
-        return Const(True)
     # one Unknown per attribute of the object
     if any(True for _ in value.cls.external_bases()) and not writers:
         method = Method(value, name)

@@ -455,6 +455,34 @@ class BaseChange:
 
 
 @dataclass(slots=True, eq=False)
+class MemoryDemand:
+    """What a training loop asks of the target GPU. Made only where a target is stated and the estimate is complete.
+
+    Bytes: `peak` is what PyTorch has allocated at the peak, `shares` its parts by name, the largest first, `room` what
+    PyTorch can get of the device. `largest` is the largest batch size that fits, 0 where none does, None where the
+    batch does not decide. `loader` gives the batch, where one is known to.
+    """
+
+    loop: TrainLoop
+    loader: DataLoader | None
+    optimizers: tuple[Optimizer, ...]
+    batch: int
+    peak: int
+    shares: tuple[tuple[str, int], ...]
+    device: str
+    room: int
+    largest: int | None
+
+    @property
+    def place(self) -> Place:
+        return self.loader.place if self.loader is not None else self.loop.place
+
+    @property
+    def file(self) -> File:
+        return self.loop.file
+
+
+@dataclass(slots=True, eq=False)
 class StatedReference:
     """A learning rate with a reference batch stated beside it ("0.1 for batch 256"), and the batch that is used."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from trainlint.analysis.cards import batches
@@ -14,13 +14,19 @@ from trainlint.analysis.program import Program
 from trainlint.analysis.tape import Site
 from trainlint.analysis.values import Const, Instance, Obj, Place, Value
 from trainlint.memory import wording
+from trainlint.memory.device import device_total
 from trainlint.memory.estimate import Estimate, modules_of
-from trainlint.memory.fits import Curve
+from trainlint.memory.fits import Curve, largest_batch
+from trainlint.memory.gpus import GIB
 from trainlint.memory.sizes import Sizes
+from trainlint.memory.target import Target
 from trainlint.memory.wording import Named, size
 from trainlint.syntax import ir
 from trainlint.syntax.columns import span
 from trainlint.text.place import Span
+
+# sizes of GPUs that many people have, in GiB
+COMMON = (16, 24, 80)
 
 
 class Spot(NamedTuple):
@@ -77,11 +83,12 @@ class LoopNotes:
         self,
         program: Program,
         loop: TrainLoop,
-        one: Estimate,
+        curve: Curve,
         named: Named,
-        fits: Callable[[Estimate], list[str]],
+        target: Target | None,
     ) -> None:
-        self.program, self.loop, self.one, self.named = program, loop, one, named
+        self.program, self.loop, self.named = program, loop, named
+        self.curve, self.one = curve, curve.first
         self.path = program.file.path
         self.optimizers = list({id(e.subject): e.subject for e in loop.of("step")}.values())
         self.models = modules_of(loop)
@@ -91,7 +98,7 @@ class LoopNotes:
             for fact in program.facts
             if isinstance(fact, DataLoader) and any(other.loop is loop.loop for other in fact.loops)
         ]
-        self.summary = self.summarised(fits)
+        self.summary = self.summarised(target)
 
     def all(self, spots: Spots) -> Iterator[Spot]:
         """Every note of the loop."""
@@ -124,20 +131,35 @@ class LoopNotes:
                 if value.default:
                     yield Spot(self.path, span(node.stmt), self.summary)
 
-    def summarised(self, fits: Callable[[Estimate], list[str]]) -> str:
+    def summarised(self, target: Target | None) -> str:
         """All about the peak: its shares, other batch sizes, the largest one, batches an epoch, and the sources."""
-        lines = [wording.headline(self.one, self.states), *self.other_batches(), *fits(self.one), *self.epoch()]
+        lines = [wording.headline(self.one, self.states), *self.other_batches(), *self.largest(target), *self.epoch()]
         return "  \n".join(lines) + "\n\n" + wording.bullets(list(self.sources()))
 
     def other_batches(self) -> list[str]:
         """`32 → 2.7 · 128 → 9.9 GiB`, where the batch is what the loader says."""
-        curve, peak = Curve(self.one), self.one.peak.allocated
-        batch = curve.batch
+        batch, peak = self.curve.batch, self.one.peak.allocated
         if not batch:
             return []
-        found = [(n, curve.at(n).peak.allocated) for n in (batch // 2, 2 * batch) if n]
+        found = [(n, self.curve.at(n).peak.allocated) for n in (batch // 2, 2 * batch) if n]
         text = wording.several([pair for pair in found if pair[1] != peak])
         return [f"{wording.least(self.one).capitalize()}{text}"] if text else []
+
+    def largest(self, target: Target | None) -> list[str]:
+        """`Largest on RTX 3090 (24 GB): 304`; without a target on common sizes of memory. Nothing is said by half:
+        with parts that are not known the largest batch is smaller than what is found."""
+        if target is not None:
+            found = largest_batch(self.curve, target.room())
+            return [f"Largest on {target.name}: {self.bounded(found)}"] if found is not None else []
+        sizes = [(count, largest_batch(self.curve, count * GIB - device_total(0, None).expected)) for count in COMMON]
+        known = [f"{self.bounded(found)} on {count} GiB" for count, found in sizes if found]
+        return [f"Largest: {' · '.join(known)}"] if known else []
+
+    def bounded(self, batch: int) -> str:
+        """A largest batch; `less than` where parts of the memory are not known."""
+        if not batch:
+            return "not even a batch of 1"
+        return f"{'less than ' if not self.one.complete else ''}{batch:,}"
 
     def epoch(self) -> list[str]:
         found = [batches(fact.value, fact.batch_size, fact.length) for fact in self.loaders]

@@ -5,7 +5,7 @@ Everything is plain text with places, so that it can be shown when the program t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -15,7 +15,9 @@ from trainlint.analysis.program import File, Program
 from trainlint.memory import wording
 from trainlint.memory.entries import called_from
 from trainlint.memory.estimate import Estimate
+from trainlint.memory.fits import Curve
 from trainlint.memory.loop_notes import LoopNotes, Spot, Spots
+from trainlint.memory.target import Target
 from trainlint.memory.wording import Named, size
 from trainlint.syntax import ir
 from trainlint.text.place import Span
@@ -56,16 +58,17 @@ class Notes:
     gaps: int = 0
 
 
-def notes_of(program: Program, found: Sequence[Estimate], named: Named, fits: Callable[[Estimate], list[str]]) -> Notes:
+def notes_of(program: Program, curves: Sequence[Curve], named: Named, target: Target | None = None) -> Notes:
     """What to show of the estimates of a program that was interpreted with a tape and a watch over its statements.
 
-    `fits` gives lines about the largest batch on the GPU in question.
+    With a target GPU, the notes of batch sizes say what fits there.
     """
+    found = [curve.first for curve in curves]
     result = Notes(loops=len(found), gaps=sum(len(one.unknown) for one in found))
     spots = Spots(program)
-    for one in found:
+    for curve, one in zip(curves, found, strict=True):
         if one.loop is not None:
-            result.spots += LoopNotes(program, one.loop, one, named, fits).all(spots)
+            result.spots += LoopNotes(program, one.loop, curve, named, target).all(spots)
             result.lenses += lenses(program, one.loop, one, found)
     for where, one in heaviest(found).items():
         result.spots.append(line_note(where, one))

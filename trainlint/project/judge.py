@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,8 +17,14 @@ from trainlint.project.statements import broken_lines, is_python2
 from trainlint.rules.finding import Finding, Fix, Related
 
 if TYPE_CHECKING:
+    from trainlint.memory.target import Target
     from trainlint.rules.engine import Analyser, Base
+    from trainlint.rules.registry import Rule
     from trainlint.syntax.document import Document
+
+# the rules that say nothing without a git base, and without a target GPU
+NEED_BASE = frozenset({"LR001"})
+NEED_TARGET = frozenset({"BS001"})
 
 
 def judge(
@@ -27,14 +34,19 @@ def judge(
     base: Base | None,
     analyser: Analyser,
     settings: Settings,
+    weigh: bool = True,
 ) -> FileReport:
-    """Check one document. Raises ConfigError, and whatever the analysis raises."""
+    """Check one document. Raises ConfigError, and whatever the analysis raises.
+
+    With `weigh` false the rules that need the memory of training loops are left out: they take longer.
+    """
     config = settings.config(os.path.dirname(path))
     active = settings.codes(path)
     broken, count = broken_lines(document.module)
     if is_python2(document.text, broken, count):
         return FileReport(path, error=f"does not parse as Python 3 ({_where(broken[0], joined)})", skipped=True)
-    findings = analyser.check(path, document, enabled_rules(active), base)
+    target = target_for(path, settings) if weigh else None
+    findings = analyser.check(path, document, enabled_rules(active), base, target)
     failed = [(rule, describe(error)) for _, rule, error in analyser.failures]
     if "analysis" in dict(failed):
         return FileReport(path, error=dict(failed)["analysis"], skipped=True, internal=True)
@@ -43,7 +55,7 @@ def judge(
         document,
         findings,
         active,
-        has_base=base is not None,
+        left_out=(*(() if base is not None else NEED_BASE), *(() if target is not None else NEED_TARGET)),
         complete=not broken and not failed,
         cell_ends=() if joined is None else joined.last_lines(),
     )
@@ -54,6 +66,30 @@ def judge(
     warnings += [f"the rule {rule} failed, its findings are missing: {message}" for rule, message in failed]
     findings.sort(key=lambda each: each.sort_key)
     return FileReport(path, tuple(findings), warning="; ".join(warnings) or None, internal=bool(failed))
+
+
+def target_for(path: str, settings: Settings) -> Target | None:
+    """The GPU that a file is meant for. Raises ConfigError."""
+    config = settings.config(os.path.dirname(path))
+    if config.gpu is None and config.gpu_memory is None:
+        return None
+    from trainlint.memory.target import target_of
+
+    return target_of(config.gpu, config.gpu_memory)
+
+
+def weighing(path: str, settings: Settings) -> list[Rule]:
+    """The rules in use that need the memory of training loops. Raises ConfigError."""
+    return enabled_rules(settings.codes(path) & NEED_TARGET)
+
+
+def reported(
+    path: str, document: Document, joined: Joined | None, findings: Iterable[Finding], settings: Settings
+) -> list[Finding]:
+    """Findings that are not suppressed, at their levels and in the cells of a notebook. Raises ConfigError."""
+    kept = suppressions.silenced(path, document, findings, () if joined is None else joined.last_lines())
+    kept = with_levels(kept, settings.config(os.path.dirname(path)).levels)
+    return kept if joined is None else [in_cells(each, path, joined) for each in kept]
 
 
 def _where(line: int, joined: Joined | None) -> str:

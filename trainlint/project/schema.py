@@ -41,6 +41,25 @@ def _text(value: object) -> str:
     raise Wrong("a string")
 
 
+def _gpu(value: object) -> str:
+    name = _text(value)
+    wrong = unknown_gpu(name)
+    if wrong is not None:
+        raise Wrong(wrong)
+    return name
+
+
+def unknown_gpu(name: str) -> str | None:
+    """What is wrong with the name of a GPU; None where it is known."""
+    from trainlint.memory.gpus import find, nearest
+
+    if find(name) is not None:
+        return None
+    alike = nearest(name)
+    hint = f"; did you mean {' or '.join(alike)}?" if alike else ""
+    return f"a GPU that `trainlint gpus` lists, not '{name}'{hint}"
+
+
 def _flag(value: object) -> bool:
     if isinstance(value, bool):
         return value
@@ -117,7 +136,7 @@ KEYS: dict[str, Key] = {
             _levels,
             {"type": "object", "additionalProperties": {"enum": list(LEVEL_NAMES)}},
         ),
-        Key("gpu", "The GPU that training runs on", _text, _STRING),
+        Key("gpu", "The GPU that training runs on", _gpu, _STRING),
         Key("gpu-memory", "The memory of that GPU", memory_size, _SIZE_SCHEMA),
         Key("world-size", "Number of training processes", _count, {"type": "integer", "minimum": 1}),
         Key("diff-base", "The git revision that a change is compared with", _text, _STRING),

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from trainlint.project.notebooks import Cell, Joined
     from trainlint.project.workspace import FileWorkspace
     from trainlint.rules.engine import Analyser, Base, Hover
+    from trainlint.rules.finding import Finding
     from trainlint.syntax.document import Document
 
 MAX_BYTES = 20_000_000
@@ -129,7 +130,7 @@ class Session:
         self._forget(path)
 
     def check_open(self, path: str) -> FileReport:
-        """Check an open file. Never raises: what goes wrong is the report's `error`."""
+        """Check an open file, but for what needs its memory (see `notes`). Never raises: it is the report's `error`."""
         document = self.workspace.opened(path)
         if document is None:
             return FileReport(path, error="the file is not open", skipped=True)
@@ -137,7 +138,7 @@ class Session:
             self.settings.config(os.path.dirname(path))
             if not may_concern(document.text.encode("utf-8", "surrogatepass")) and "trainlint" not in document.text:
                 return FileReport(path)
-            return self._judge(path, lambda: document, self._notebooks.get(path))
+            return self._judge(path, lambda: document, self._notebooks.get(path), weigh=False)
         except ConfigError as error:
             return FileReport(path, error=str(error), skipped=True)
 
@@ -173,28 +174,32 @@ class Session:
         document, _ = self._at_hand(path)
         return [] if document is None else self._ready_analyser().memory(path, document, batch)
 
-    def notes(self, path: str, heed: Callable[[], None] | None = None) -> Notes | None:
+    def notes(
+        self, path: str, heed: Callable[[], None] | None = None
+    ) -> tuple[Notes, tuple[Finding, ...], bool] | None:
         """What an editor shows of the memory of an open file, with cells and their lines for a notebook.
 
-        None where the file is not open. `heed` is called again and again; an error that it raises ends the work.
+        Beside it the findings about memory, which `check_open` leaves out, and whether statements do not parse. None
+        where the file is not open. `heed` is called again and again; an error that it raises ends the work. Raises
+        ConfigError.
         """
         document, joined = self.workspace.opened(path), self._notebooks.get(path)
         if document is None:
             return None
         from trainlint.memory.notes import Notes
         from trainlint.project.notes import in_cells, namer
-
-        if not may_concern(document.text.encode("utf-8", "surrogatepass")):
-            return Notes()
-        found = self._ready_analyser().notes(path, document, namer(path, joined), heed)
-        return in_cells(found, path, joined)
-
-    def broken(self, path: str) -> bool:
-        """Does an open file have statements that do not parse?"""
         from trainlint.project.statements import broken_lines
 
-        document = self.workspace.opened(path)
-        return document is not None and bool(broken_lines(document.module)[0])
+        if not may_concern(document.text.encode("utf-8", "surrogatepass")):
+            return Notes(), (), False
+        from trainlint.project.judge import reported, target_for, weighing
+
+        rules = weighing(path, self.settings)
+        found, raw = self._ready_analyser().notes(
+            path, document, namer(path, joined), rules, target_for(path, self.settings), heed
+        )
+        findings = reported(path, document, joined, raw, self.settings)
+        return in_cells(found, path, joined), tuple(findings), bool(broken_lines(document.module)[0])
 
     def located(self, path: str, line: int) -> tuple[int | None, int]:
         """The cell of a notebook and the line in it, or None and the line of any other file."""
@@ -272,11 +277,13 @@ class Session:
 
         return Document(loaded.text)
 
-    def _judge(self, path: str, document: Callable[[], Document], joined: Joined | None) -> FileReport:
+    def _judge(
+        self, path: str, document: Callable[[], Document], joined: Joined | None, weigh: bool = True
+    ) -> FileReport:
         from trainlint.project.judge import judge
 
         try:
-            return judge(path, document(), joined, self._base(path), self._ready_analyser(), self.settings)
+            return judge(path, document(), joined, self._base(path), self._ready_analyser(), self.settings, weigh)
         except UsageError:
             raise
         except RecursionError:

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from trainlint.project.config import Config, Overrides, check_words, find_config, read_config
+from trainlint.project.errors import UsageError
 
 if TYPE_CHECKING:
     import pathspec
@@ -26,6 +27,12 @@ class Settings:
         words = (*(self.overrides.select or ()), *self.overrides.ignore, *self.overrides.extend_select)
         if words:
             check_words(words)
+        if self.overrides.gpu is not None:
+            from trainlint.project.schema import unknown_gpu
+
+            wrong = unknown_gpu(self.overrides.gpu)
+            if wrong is not None:
+                raise UsageError(f"--gpu must be {wrong}")
         self.config(os.getcwd())
 
     def config(self, folder: str) -> Config:

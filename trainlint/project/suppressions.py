@@ -20,8 +20,6 @@ _DIRECTIVE = re.compile(
     re.IGNORECASE,
 )
 _LINE_END = re.compile(r"\r\n|\r|\n")
-# findings that depend on a git base: without one, a suppression of them is not known to be useless
-_NEED_BASE = frozenset({"LR001"})
 
 
 @dataclass(slots=True)
@@ -106,13 +104,14 @@ def apply(
     findings: Iterable[Finding],
     active: Collection[str],
     *,
-    has_base: bool,
+    left_out: Collection[str] = (),
     complete: bool = True,
     cell_ends: Collection[int] = (),
 ) -> list[Finding]:
     """The findings that are not suppressed, with TR001 and TR002 where they are among the `active` codes.
 
-    With `complete` false (broken statements, a rule that failed) no suppression is called unused.
+    `left_out` are codes that were not looked for (without a git base, without a target GPU): a suppression of theirs is
+    not called unused. With `complete` false (broken statements, a rule that failed) no suppression is called unused.
     """
     found = directives(document, cell_ends)
     if not found:
@@ -123,9 +122,17 @@ def apply(
     if "TR002" in active:
         own += [finding for directive in found for finding in _unknown(path, directive)]
     if "TR001" in active and complete:
-        judged = frozenset(active) - (frozenset() if has_base else _NEED_BASE)
+        judged = frozenset(active) - frozenset(left_out)
         own += [finding for each in found for finding in _unused(path, each, judged, lines)]
     return kept + [finding for finding in own if not _silenced(path, finding, found)]
+
+
+def silenced(
+    path: str, document: Document, findings: Iterable[Finding], cell_ends: Collection[int] = ()
+) -> list[Finding]:
+    """The findings that are not suppressed."""
+    found = directives(document, cell_ends)
+    return [finding for finding in findings if not _silenced(path, finding, found)]
 
 
 def _silenced(path: str, finding: Finding, found: list[Directive]) -> bool:

@@ -26,6 +26,7 @@ from trainlint.analysis.facts import (
     ImageUse,
     Loop,
     Loss,
+    MemoryDemand,
     Mixed,
     ModuleClass,
     Optimizer,
@@ -141,6 +142,13 @@ def finding(
 def at(file: Any, node: ir.Expr | ir.Stmt) -> Place:
     """The place of a node of a file."""
     return Place(file.path, node)
+
+
+def memory_text(count: int) -> str:
+    """Bytes as a person writes them: `5.1 GiB`."""
+    from trainlint.memory.wording import size
+
+    return size(count)
 
 
 def shown(value: float | int | object) -> str:
@@ -349,12 +357,14 @@ __all__ = [
     "EvalLoop",
     "Event",
     "Ext",
+    "Fix",
     "Func",
     "ImageUse",
     "Instance",
     "Loop",
     "Loss",
     "Mapping",
+    "MemoryDemand",
     "Mixed",
     "ModuleClass",
     "Normalisation",
@@ -398,6 +408,7 @@ __all__ = [
     "known",
     "line_of",
     "loaders_of",
+    "memory_text",
     "number",
     "on_cpu",
     "origin_of",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import trainlint.ops  # registers what library calls do
 from trainlint.analysis.compare import compare_with_base
-from trainlint.analysis.facts import Call
+from trainlint.analysis.facts import Call, MemoryDemand, TrainLoop
 from trainlint.analysis.incremental import Shape, update
 from trainlint.analysis.loops import derive
 from trainlint.analysis.program import Program
@@ -27,7 +27,9 @@ from trainlint.text.place import Span
 if TYPE_CHECKING:
     from trainlint.analysis.describe import Told
     from trainlint.memory.estimate import Estimate
+    from trainlint.memory.fits import Curve
     from trainlint.memory.notes import Notes
+    from trainlint.memory.target import Target
 
 assert trainlint.ops
 log = logging.getLogger("trainlint")
@@ -55,6 +57,8 @@ class Analyser:
         self._base: tuple[str, Document, Program] | None = None
         self._last: tuple[Document, Program, Shape] | None = None
         self._watched: tuple[ir.Module, Program] | None = None
+        self._weighed: tuple[Program, list[Curve]] | None = None
+        self._heed: Callable[[], None] | None = None
 
     def forget(self, path: str) -> None:
         """A file changed on disk, in another editor buffer, or was closed.
@@ -64,7 +68,7 @@ class Analyser:
         if self._last is not None and path != self._last[1].file.path:
             self._last = None
         if self._watched is not None and path != self._watched[1].file.path:
-            self._watched = None
+            self._watched = self._weighed = None
         if self._base is not None and path != self._base[0]:
             self._base = None
 
@@ -98,22 +102,46 @@ class Analyser:
         self._base = (path, base.document, program)
         return program
 
-    def check(self, path: str, document: Document, rules: Collection[Rule], base: Base | None = None) -> list[Finding]:
-        """The findings of the rules: neither suppressed nor sorted. Paths are as given."""
+    def check(
+        self,
+        path: str,
+        document: Document,
+        rules: Collection[Rule],
+        base: Base | None = None,
+        target: Target | None = None,
+    ) -> list[Finding]:
+        """The findings of the rules: neither suppressed nor sorted. Paths are as given.
+
+        With a target GPU, the memory of training loops is estimated for the rules that ask for it.
+        """
         self.failures = []
         try:
             program = self.program(path, document, base)
+            demands = self._demands(program, rules, target)
         except Exception as error:
             self.failures.append((path, "analysis", error))
             log.exception("the analysis of %s failed", path)
             return []
-        return list(self._findings(program, rules))
+        return list(self._findings(program, [*program.facts, *demands], rules))
 
-    def _findings(self, program: Program, rules: Collection[Rule]) -> Iterator[Finding]:
+    def _demands(self, program: Program, rules: Collection[Rule], target: Target | None) -> list[MemoryDemand]:
+        """What the loops of a program ask of the target; nothing is computed where no rule or no target wants it."""
+        if target is None or not any(rule.fact is MemoryDemand for rule in rules):
+            return []
+        if not any(isinstance(fact, TrainLoop) for fact in program.facts):
+            return []
+        from trainlint.memory.demand import demands
+        from trainlint.memory.estimate import estimates
+        from trainlint.memory.fits import Curve
+
+        recorded = self._recorded(program.file.path, program.file.document)
+        return list(demands(recorded, map(Curve, estimates(recorded)), target))
+
+    def _findings(self, program: Program, facts: Iterable[object], rules: Collection[Rule]) -> Iterator[Finding]:
         table = subscriptions(rules)
         seen: set[tuple[str, Place, str]] = set()
         dead: set[str] = set()
-        for fact in program.facts:
+        for fact in facts:
             for rule in table.get(type(fact), ()):
                 if rule.code in dead or not wanted(rule, fact):
                     continue
@@ -140,11 +168,15 @@ class Analyser:
         from trainlint.memory.estimate import estimates
         from trainlint.memory.plan import Plan
 
+        return estimates(self._recorded(path, document), Plan(batch))
+
+    def _recorded(self, path: str, document: Document) -> Program:
+        """The program of a file with its tensor operations."""
         program = Program(path, document, self.workspace)
         program.tape, program.watch = Tape(), Watch(frozenset())
         program.interpret()
         derive(program)
-        return estimates(program, Plan(batch))
+        return program
 
     def facts_at(self, path: str, document: Document, line: int) -> list[str]:
         """The facts and values of a 1-based line, for people who write rules."""
@@ -163,26 +195,48 @@ class Analyser:
         path: str,
         document: Document,
         named: Callable[[str, int], str],
+        rules: Collection[Rule] = (),
+        target: Target | None = None,
         heed: Callable[[], None] | None = None,
-    ) -> Notes:
-        """What an editor shows of the memory of a file. `named` writes a place, `heed` may end the work by an error."""
-        from trainlint.memory.estimate import estimates
+    ) -> tuple[Notes, list[Finding]]:
+        """What an editor shows of the memory of a file, and the findings of the rules that ask for it.
+
+        `named` writes a place; an error that `heed` raises ends the work.
+        """
+        from trainlint.memory.demand import demands
         from trainlint.memory.notes import notes_of
 
-        program = self.watched(path, document, heed)
-        program.heed = heed
+        self.failures = []
+        self._heed = heed
         try:
-            return notes_of(program, estimates(program), named, lambda _: [])
+            program = self.watched(path, document)
+            curves = self._curves(program)
+            asked = list(demands(program, curves, target)) if rules and target is not None else []
+            return notes_of(program, curves, named, target), list(self._findings(program, asked, rules))
         finally:
-            program.heed = None
+            self._heed = None
 
-    def watched(self, path: str, document: Document, heed: Callable[[], None] | None = None) -> Program:
+    def _curves(self, program: Program) -> list[Curve]:
+        """The memory of each training loop. What was played is kept: work that gave way goes on where it was."""
+        from trainlint.memory.estimate import estimates
+        from trainlint.memory.fits import Curve
+
+        known = self._weighed
+        if known is None or known[0] is not program:
+            known = self._weighed = (program, [Curve(one) for one in estimates(program)])
+        return known[1]
+
+    def _pause(self) -> None:
+        if self._heed is not None:
+            self._heed()
+
+    def watched(self, path: str, document: Document) -> Program:
         """The program of this version of a file with the values of its expressions: interpreted once a version."""
         from trainlint.analysis.describe import watched
 
         known = self._watched
         if known is None or known[0] is not document.module or known[1].file.path != path:
-            known = self._watched = (document.module, watched(path, document, self.workspace, heed))
+            known = self._watched = (document.module, watched(path, document, self.workspace, self._pause))
         return known[1]
 
 

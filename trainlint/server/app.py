@@ -50,7 +50,8 @@ class App:
         self.worker = Worker(self._session_maker())
         self.base = GitBase(self.worker, self._refresh)
         self.checks = Checks(self.worker, self.sources, self.base.grace, self._tell)
-        self.models = Models(self.worker, self.sources, self.checks, self._show_figures)
+        self.models = Models(self.worker, self.sources, self.checks, self._show_figures, self._show_findings)
+        self.checks.complete = self.models.completed
         self.publisher = self._publisher()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._told: set[str] = set()
@@ -309,6 +310,12 @@ class App:
         if self.client.refresh_lenses and self.settings.memory_lens:
             self._later(self._quietly(self.server.workspace_code_lens_refresh_async))
 
+    def _show_findings(self, source: documents.Source) -> None:
+        """The memory of a source has other findings than before."""
+        self.publisher.soon(source, 0)
+        if self.client.pulls and self.client.refresh_diagnostics:
+            self._later(self._quietly(self.server.workspace_diagnostic_refresh_async))
+
     # Settings and the world outside
 
     async def did_change_configuration(self, params: lsp.DidChangeConfigurationParams) -> None:
@@ -348,11 +355,7 @@ class App:
         self._apply_settings(raw)
         if self.settings == before:
             return
-        if (before.select, before.ignore, before.extend_select) != (
-            self.settings.select,
-            self.settings.ignore,
-            self.settings.extend_select,
-        ):
+        if self._overrides(before) != self._overrides(self.settings):
             self._renew_session()
         self._refresh()
         self._show_figures()
@@ -360,6 +363,8 @@ class App:
     def _apply_settings(self, raw: object) -> None:
         self.settings = read_settings(raw)
         self.publisher.settings = self.settings
+        for problem in self.settings.problems:
+            self._tell(problem)
 
     def _renew_session(self) -> None:
         """A session with the present roots and settings; what is open is given to it again."""
@@ -409,16 +414,21 @@ class App:
         return self.roots[0] if self.roots else None
 
     def _session_maker(self) -> Callable[[], Session]:
-        roots, settings = [Path(root) for root in self.roots], self.settings
+        roots, overrides = [Path(root) for root in self.roots], self._overrides(self.settings)
 
         def make() -> Session:
             from trainlint.project.config import Overrides
             from trainlint.project.session import Session
 
-            words = Overrides(select=settings.select, ignore=settings.ignore, extend_select=settings.extend_select)
-            return Session(roots, words)
+            return Session(roots, Overrides(**overrides))
 
         return make
+
+    @staticmethod
+    def _overrides(settings: Settings) -> dict[str, Any]:
+        """What the settings of the editor lay over configuration files."""
+        names = ("select", "ignore", "extend_select", "gpu", "gpu_memory")
+        return {name: getattr(settings, name) for name in names}
 
 
 def _session_hover(

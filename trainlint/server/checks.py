@@ -53,6 +53,8 @@ class Checks:
         self._sources = sources
         self._before_check = before_check
         self._tell = tell
+        # adds what is known of the text beside its check
+        self.complete: Callable[[Checked], Checked] = lambda checked: checked
         self._epoch = 0
         self._results: dict[str, Checked] = {}
         self._queued: dict[str, asyncio.Future[Checked | None]] = {}
@@ -106,7 +108,7 @@ class Checks:
         while self._sources.by_key(source.key) is source:
             known = self._results.get(source.key)
             if known and known.snapshot.revision == source.revision and known.epoch == self._epoch:
-                return known
+                return self.complete(known)
             # Shielded: other requests may wait for the same check, and its result is worth keeping.
             await asyncio.shield(self._queue(source.key))
         return None

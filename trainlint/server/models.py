@@ -6,12 +6,13 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from trainlint.server.checks import Checks
+from trainlint.server.checks import Checked, Checks
 from trainlint.server.documents import OpenSources, Part, Snapshot, Source, Splice
 from trainlint.server.marks import Mark, moved
+from trainlint.server.moving import Moving, moving_finding
 from trainlint.server.uris import document_key
 from trainlint.server.worker import Worker
 
@@ -19,10 +20,12 @@ if TYPE_CHECKING:
     from trainlint.memory.loop_notes import Spot
     from trainlint.memory.notes import Hint, Lens, Notes
     from trainlint.project.session import Session
+    from trainlint.rules.finding import Finding
 
 logger = logging.getLogger(__name__)
 
-TYPING_PAUSE = 0.4  # seconds without a keystroke before the model is computed again
+TYPING_PAUSE = 0.2  # seconds without a keystroke before the diagnostics that the model waits for are asked for
+REST = 0.25  # seconds without a keystroke behind them, so that quick typing never meets the model
 
 
 @dataclass(slots=True)
@@ -44,14 +47,23 @@ class Model:
 
     notes: Notes
     shown: dict[str, Shown]
+    findings: list[Moving]
 
 
 class Models:
     """One computation waits and one runs for each source; an edit ends both and starts the wait anew."""
 
-    def __init__(self, worker: Worker, sources: OpenSources, checks: Checks, news: Callable[[], None]) -> None:
-        """`news` is called on the event loop when there is something new to show."""
-        self._worker, self._sources, self._checks, self._news = worker, sources, checks, news
+    def __init__(
+        self,
+        worker: Worker,
+        sources: OpenSources,
+        checks: Checks,
+        figures: Callable[[], None],
+        findings: Callable[[Source], None],
+    ) -> None:
+        """`figures` and `findings` are called on the event loop when there is something new of them to show."""
+        self._worker, self._sources, self._checks = worker, sources, checks
+        self._new_figures, self._new_findings = figures, findings
         self._models: dict[str, Model] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -63,7 +75,7 @@ class Models:
         self._stop(source.key)
         self._due.setdefault(source.key, asyncio.Event())
         loop = asyncio.get_running_loop()
-        self._timers[source.key] = loop.call_later(pause, self._start, source)
+        self._timers[source.key] = loop.call_later(pause, self._start, source, REST if pause else 0)
 
     def edited(self, source: Source, splices: dict[str, list[Splice]]) -> None:
         """Documents of the source changed by these splices, each relative to the text before it."""
@@ -76,6 +88,7 @@ class Models:
                     concerned.add(owner)
                     for splice in edits:
                         shown.edit(splice)
+                        model.findings = [f for finding in model.findings if (f := finding.edited(key, splice))]
         for key in concerned:
             found = self._sources.by_key(key)
             if found is not None:
@@ -90,6 +103,14 @@ class Models:
         """What is known about a document: from its own model, and from those of files that import it."""
         key = document_key(uri)
         return [shown for model in self._models.values() if (shown := model.shown.get(key)) is not None]
+
+    def completed(self, checked: Checked) -> Checked:
+        """The findings of a check with those about memory, which lag behind and move with edits meanwhile."""
+        model, source = self._models.get(checked.snapshot.key), self._sources.by_key(checked.snapshot.key)
+        if model is None or source is None or source.revision != checked.snapshot.revision or not model.findings:
+            return checked
+        more = [found for each in model.findings if (found := each.placed(checked.snapshot)) is not None]
+        return replace(checked, findings=tuple(sorted((*checked.findings, *more), key=lambda each: each.sort_key)))
 
     async def settled(self, source: Source, seconds: float) -> None:
         """Wait until no model of the source is due, but not longer than that."""
@@ -110,9 +131,9 @@ class Models:
         if task is not None:
             task.cancel()
 
-    def _start(self, source: Source) -> None:
+    def _start(self, source: Source, rest: float) -> None:
         self._timers.pop(source.key, None)
-        task = self._tasks[source.key] = asyncio.ensure_future(self._compute(source))
+        task = self._tasks[source.key] = asyncio.ensure_future(self._compute(source, rest))
 
         def done(_: object) -> None:
             if self._tasks.get(source.key) is task:
@@ -121,16 +142,17 @@ class Models:
 
         task.add_done_callback(done)
 
-    async def _compute(self, source: Source) -> None:
+    async def _compute(self, source: Source, rest: float) -> None:
         try:
             await self._checks.current(source)
+            await asyncio.sleep(rest)
             found = await self._worker.idle(lambda session, heed: self._asked(session, source, heed))
         except Exception:
             logger.exception("the memory model of %s failed", source.uri)
             return
         if found is None or self._sources.by_key(source.key) is not source:
             return
-        notes, broken, snapshots = found
+        notes, findings, broken, snapshots = found
         known = self._models.get(source.key)
         if snapshots[source.path].revision != source.revision:
             return
@@ -138,22 +160,26 @@ class Models:
             return
         if known is None and not notes.loops:
             return
-        self._models[source.key] = Model(notes, self._placed(notes, snapshots))
+        moving = [each for one in findings if (each := moving_finding(one, snapshots[source.path])) is not None]
+        self._models[source.key] = Model(notes, self._placed(notes, snapshots), moving)
         if known is None or known.notes != notes:
-            self._news()
+            self._new_figures()
+        if [each.finding for each in moving] != ([each.finding for each in known.findings] if known else []):
+            self._new_findings(source)
 
     def _asked(
         self, session: Session, source: Source, heed: Callable[[], None]
-    ) -> tuple[Notes, bool, dict[str, Snapshot]] | None:
-        """On the worker: the notes, whether the text has broken statements, and the texts that they are about."""
+    ) -> tuple[Notes, tuple[Finding, ...], bool, dict[str, Snapshot]] | None:
+        """On the worker: the notes, the findings, are there broken statements, and the texts that they are about."""
         snapshot = self._checks.given(source.key)
-        notes = session.notes(source.path, heed) if snapshot is not None else None
-        if notes is None or snapshot is None:
+        found = session.notes(source.path, heed) if snapshot is not None else None
+        if found is None or snapshot is None:
             return None
+        notes, findings, broken = found
         paths = {item.path for items in (notes.spots, notes.hints, notes.lenses) for item in items}
         others = {path: self._checks.given_path(path) for path in paths - {source.path}}
         known = {path: found for path, found in others.items() if found is not None}
-        return notes, session.broken(source.path), {source.path: snapshot, **known}
+        return notes, findings, broken, {source.path: snapshot, **known}
 
     def _placed(self, notes: Notes, snapshots: dict[str, Snapshot]) -> dict[str, Shown]:
         """The notes by document, as ranges of its text; those about a text that changed meanwhile are left out."""

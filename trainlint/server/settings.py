@@ -25,11 +25,15 @@ class Settings:
     ignore: tuple[str, ...] = ()
     extend_select: tuple[str, ...] = ()
     severity: Mapping[str, Level] = field(default_factory=dict)
+    gpu: str | None = None
+    gpu_memory: int | None = None
     memory_hover: bool = True
     memory_lens: bool = True
     memory_hints: bool = True
     # bytes below which a line gets no hint
     least_hint: int = LEAST_HINT
+    # what the person should hear of, in sentences
+    problems: tuple[str, ...] = ()
 
     def shown_level(self, finding: Finding) -> Level:
         for word in (finding.code, finding.id, finding.family, finding.level):
@@ -52,7 +56,10 @@ def read_settings(raw: object) -> Settings:
     lint = raw.get("lint") if isinstance(raw.get("lint"), Mapping) else {}
     flat = {key.removeprefix("lint."): value for key, value in raw.items() if isinstance(key, str)}
     values: dict[str, Any] = {**flat, **{key: value for key, value in (lint or {}).items() if isinstance(key, str)}}
+    problems: list[str] = []
     return Settings(
+        gpu=_gpu(values.get("gpu"), problems),
+        gpu_memory=_bytes(values.get("gpuMemory", values.get("gpu-memory")), problems),
         enable=_flag(values.get("enable"), "enable"),
         select=_words(values.get("select"), "lint.select"),
         ignore=_words(values.get("ignore"), "lint.ignore") or (),
@@ -62,7 +69,33 @@ def read_settings(raw: object) -> Settings:
         memory_lens=_flag(nested(raw, "lens", "memory"), "lens.memory"),
         memory_hints=_flag(nested(raw, "hints", "memory"), "hints.memory"),
         least_hint=_size(nested(raw, "hints", "minimum"), "hints.minimum"),
+        problems=tuple(problems),
     )
+
+
+def _gpu(value: object, problems: list[str]) -> str | None:
+    """The GPU that the settings name; a name that is not known is a problem to tell of."""
+    from trainlint.project.schema import unknown_gpu
+
+    if value is None or value == "":
+        return None
+    wrong = unknown_gpu(value) if isinstance(value, str) else f"a name, not {value!r}"
+    if wrong is not None:
+        problems.append(f"the setting trainlint.gpu must be {wrong}")
+        return None
+    return value if isinstance(value, str) else None
+
+
+def _bytes(value: object, problems: list[str]) -> int | None:
+    from trainlint.project.schema import Wrong, memory_size
+
+    if value is None or value == "":
+        return None
+    try:
+        return memory_size(value)
+    except Wrong as wrong:
+        problems.append(f"the setting trainlint.gpuMemory must be {wrong}, not {value!r}")
+        return None
 
 
 def nested(raw: Mapping[Any, Any], group: str, name: str) -> object:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
@@ -19,6 +20,9 @@ logger = logging.getLogger(__name__)
 # The parser recurses on the native stack: thousands of open brackets overflow the usual 8 MiB and end the process.
 # Only address space is reserved, except on Windows.
 _STACK = (64 if sys.platform == "win32" or sys.maxsize < 2**32 else 512) * 1024 * 1024
+
+# seconds that background work goes on although a request waits, the first time and at most
+PATIENCE, MOST_PATIENCE = 0.05, 2.0
 
 
 class GiveWay(Exception):
@@ -37,6 +41,8 @@ class Worker:
         self._session: Session | None = None
         self._jobs: deque[Callable[[], None]] = deque()
         self._background: deque[Callable[[], None]] = deque()
+        # is one of the jobs a change?
+        self._changes = False
         self._news = threading.Condition()
         before = threading.stack_size(_STACK)
         threading.Thread(target=self._loop, name="trainlint-analysis", daemon=True).start()
@@ -51,7 +57,7 @@ class Worker:
             except Exception:
                 logger.exception("a change to the session failed")
 
-        self._put(guarded)
+        self._put(guarded, change=True)
 
     async def run(self, job: Callable[[Session], T]) -> T:
         """The result of the job, which sees every change posted before it.
@@ -71,19 +77,25 @@ class Worker:
     async def idle(self, job: Callable[[Session, Callable[[], None]], T]) -> T:
         """The result of a job that runs when nothing else waits and gives way to whatever comes.
 
-        The job calls its second argument again and again; that raises `GiveWay` when the job must end. It begins anew
-        later, unless the caller was cancelled.
+        The job calls its second argument again and again; that raises `GiveWay` when the job must end: at once for a
+        change and where the caller was cancelled, after a while for another request. It begins anew later and gets
+        more time each time, so that requests that never end do not keep it from its end.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
+        patience = PATIENCE
+        deadline = 0.0
 
         def heed() -> None:
-            if self._jobs or future.cancelled():
+            if future.cancelled() or self._changes or (self._jobs and time.monotonic() > deadline):
                 raise GiveWay
 
         def work() -> None:
+            nonlocal patience, deadline
             if future.cancelled():
                 return
+            deadline = time.monotonic() + patience
+            patience = min(2 * patience, MOST_PATIENCE)
             try:
                 self._settle(loop, future, lambda: job(self._ready(), heed))
             except GiveWay:
@@ -100,16 +112,17 @@ class Worker:
         def drop() -> None:
             self._make, self._session = make, None
 
-        self._put(drop)
+        self._put(drop, change=True)
 
     def _ready(self) -> Session:
         if self._session is None:
             self._session = self._make()
         return self._session
 
-    def _put(self, job: Callable[[], None]) -> None:
+    def _put(self, job: Callable[[], None], change: bool = False) -> None:
         with self._news:
             self._jobs.append(job)
+            self._changes = self._changes or change
             self._news.notify()
 
     def _loop(self) -> None:
@@ -117,6 +130,7 @@ class Worker:
             with self._news:
                 self._news.wait_for(lambda: self._jobs or self._background)
                 job = (self._jobs or self._background).popleft()
+                self._changes = self._changes and bool(self._jobs)
             job()
 
     def _settle(self, loop: asyncio.AbstractEventLoop, future: asyncio.Future[T], work: Callable[[], T]) -> None:
