@@ -204,11 +204,14 @@ def test_what_optimizers_keep(optimizer: str, state: int) -> None:
     assert estimate.terms["gradients"] == 4 * (HEAD_SIZE + (0 if "requires_grad =" in optimizer else BODY))
 
 
+SEGMENTS = "torch.utils.checkpoint.checkpoint_sequential(net, m.segments, x)"
+
+
 @pytest.mark.parametrize(
     ("before", "loop", "reason"),
     [
         ("", LOOP.replace("out = net(x)", "with torch.autocast('cpu'):\n        out = net(x)"), "automatic mixed"),
-        ("", LOOP.replace("net(x)", "torch.utils.checkpoint.checkpoint(net, x)"), "what `checkpoint`"),
+        ("import m\n", LOOP.replace("net(x)", SEGMENTS), "what `checkpoint_sequential`"),
         ("net = nn.DataParallel(net)\n", LOOP, "what `DataParallel`"),
         ("import m\nSGD = torch.optim.SGD\noptimizer = SGD(net.parameters(), 0.1, m.momentum)\n", LOOP, "the state of"),
         ("import m\noptimizer = torch.optim.SGD(m.some(net), 0.1)\n", LOOP, "which parameters"),

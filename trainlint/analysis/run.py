@@ -14,6 +14,7 @@ from trainlint.syntax import ir
 if TYPE_CHECKING:
     from trainlint.analysis.program import File, Program
     from trainlint.analysis.scope import Scope
+    from trainlint.analysis.tape import Region
 
 # Caps (ANALYSIS §7): beyond them values are Unknown and absence rules are silent.
 MAX_DEPTH = 14
@@ -64,6 +65,7 @@ class Run:
         "loops",
         "muted",
         "program",
+        "region",
         "supposing",
         "trace",
         "via",
@@ -84,6 +86,8 @@ class Run:
         self.autocast: Autocast | None = None
         # the file and node of the program that called the library code in progress, see `billing`
         self.billed: tuple[File, ir.Expr] | None = None
+        # the call in progress that is checkpointed
+        self.region: Region | None = None
         self.muted = 0
         # how many places around this one catch or expect an error
         self.expecting = 0

@@ -23,8 +23,25 @@ if TYPE_CHECKING:
     from trainlint.analysis.scope import Scope
 
 MAX_SITES = 20_000
+CHECKPOINTS = frozenset(
+    {
+        "torch.utils.checkpoint.checkpoint",
+        "torch.utils.checkpoint.checkpoint_sequential",
+        "deepspeed.checkpointing.checkpoint",
+    }
+)
 # the scope and the name → the tensors that it holds
 Live: TypeAlias = "dict[tuple[int, str], tuple[Array, ...]]"
+
+
+@dataclass(slots=True, eq=False)
+class Region:
+    """A call under `torch.utils.checkpoint`: what it keeps for backward is dropped and computed again there.
+
+    `reentrant` is the older way, which computes the results again as well.
+    """
+
+    reentrant: bool
 
 
 @dataclass(slots=True, eq=False)
@@ -52,6 +69,8 @@ class Site:
     within: tuple[Instance, ...]
     # the copies of the layer's parameters that autocast works with instead
     casts: tuple[Array, ...] = ()
+    # the checkpointed call that it belongs to, the outermost
+    region: Region | None = None
     # the recorded operation that this one is a part of
     whole: Site | None = None
 
@@ -118,15 +137,19 @@ def record(
     if results:
         around = (run.loops, alive(run), run.conds, run.via, receivers(run))
         file, place = run.billing(scope, node)
-        tape.add(Site(op, place, file, given, results, positional, named, run.grad, run.autocast, layer, *around))
+        site = Site(op, place, file, given, results, positional, named, run.grad, run.autocast, layer, *around)
+        site.region = run.region
+        tape.add(site)
     return fresh
 
 
 def composed(op: str) -> bool:
     """Does an operation cost what the recorded operations inside of it cost?
 
-    Not so a checkpoint, which keeps nothing of them, and a model of another library, whose inside is not on the tape.
+    Not so a model of another library, whose inside is not on the tape.
     """
+    if op in CHECKPOINTS:
+        return True
     return op.startswith(("torch.nn.", "Tensor.", "operator.")) or (op.startswith("torch.") and op.count(".") == 1)
 
 

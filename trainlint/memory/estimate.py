@@ -18,7 +18,8 @@ from trainlint.memory.book import Book
 from trainlint.memory.entries import name_of, strangers
 from trainlint.memory.plan import AS_WRITTEN, Plan
 from trainlint.memory.playback import MOVES, Line, Outcome, Playback
-from trainlint.memory.precision import lowered
+from trainlint.memory.precision import Entry, lowered
+from trainlint.memory.recompute import checkpointed
 from trainlint.memory.rescale import literal_of, with_number, with_symbol
 from trainlint.memory.sizes import Sizes
 from trainlint.memory.timeline import Peak, Storage, Where, total
@@ -78,9 +79,9 @@ class Step:
         self.loop = loop
         self.program = program
         self.book = Book(program, modules_of(loop), Sizes())
-        self.dtypes: dict[int, str] = {}
-        entries = [entry for entry in program.tape.entries if loop.loop in entry.loops]
-        self.entries = lowered(entries, self.book, Sizes(dtypes=self.dtypes))
+        self.recorded = [entry for entry in program.tape.entries if loop.loop in entry.loops]
+        self._prepared: dict[object, tuple[Sequence[Entry], dict[int, str]]] = {}
+        self.entries, _ = self.prepared(AS_WRITTEN)
         self.unknown = strangers(loop)
         if loop.framework:
             self.unknown.append((None, "what the framework does around the step is not known"))
@@ -129,9 +130,19 @@ class Step:
 
     def played(self, plan: Plan) -> Estimate:
         """The estimate of this step as it is on the tape."""
-        sizes = Sizes(plan.batch, self.dtypes)
-        outcome = Playback(self.book, self.loop.loop, sizes, self.program.heed, plan).run(self.entries)
-        return self._told(outcome, plan, batch_of(self.entries, sizes))
+        entries, dtypes = self.prepared(plan)
+        sizes = Sizes(plan.batch, dtypes)
+        outcome = Playback(self.book, self.loop.loop, sizes, self.program.heed, plan).run(entries)
+        return self._told(outcome, plan, batch_of(entries, sizes))
+
+    def prepared(self, plan: Plan) -> tuple[Sequence[Entry], dict[int, str]]:
+        """The operations with those that autocast adds, and the dtypes that are others than recorded."""
+        key = (tuple(map(id, plan.blocks)), plan.autocast)
+        if key not in self._prepared:
+            dtypes: dict[int, str] = {}
+            entries = checkpointed(self.recorded, plan.blocks) if plan.blocks else self.recorded
+            self._prepared[key] = lowered(entries, self.book, Sizes(dtypes=dtypes), plan.autocast), dtypes
+        return self._prepared[key]
 
     def _told(self, outcome: Outcome, plan: Plan, batch: int | None) -> Estimate:
         book, loop = self.book, self.loop

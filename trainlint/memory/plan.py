@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from trainlint.analysis.autocast import Autocast
+from trainlint.analysis.values import Value
 from trainlint.memory.device import cublas_workspace
 
 
@@ -18,6 +20,9 @@ class Plan:
     batch: int | None = None
     capacity: int | None = None
     workspace: int = cublas_workspace(None)
+    # modules whose calls are checkpointed, and the autocast that all operations with a graph run under
+    blocks: tuple[Value, ...] = ()
+    autocast: Autocast | None = None
 
 
 AS_WRITTEN = Plan()

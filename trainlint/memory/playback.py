@@ -6,8 +6,9 @@ before dies where the body binds the name again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from trainlint.analysis.facts import Loop
 from trainlint.analysis.tape import Live, Mark, Returned, Site, held_by
@@ -15,6 +16,7 @@ from trainlint.analysis.values import Array, Const, Place, Value
 from trainlint.memory.book import Book
 from trainlint.memory.plan import AS_WRITTEN, Plan
 from trainlint.memory.precision import doubt, kept_casts
+from trainlint.memory.recompute import Segment
 from trainlint.memory.saved import Effect
 from trainlint.memory.sizes import Sizes
 from trainlint.memory.timeline import Graph, Node, Role, Storage, Timeline, Where
@@ -86,6 +88,8 @@ class Playback:
         self.loose: list[Storage] = []
         # what the operations do, found in the first step
         self.effects: dict[int, Effect | None] = {}
+        # the checkpointed calls of the step
+        self.segments: dict[int, Segment] = {}
         # the parameters whose state the optimizers have made, and the optimizers that have made what they share
         self.states: set[Hashable] = set()
         for tensor in book.tensors:
@@ -102,6 +106,7 @@ class Playback:
             if step == 2:
                 self.timeline.watch()
             self.outcome.batch = 0
+            self.segments = {}
             self.outcome.lines, self.outcome.kept = {}, {}
             for entry in entries:
                 if whole or id(entry) not in rare:
@@ -192,8 +197,9 @@ class Playback:
             self.timeline.work("forward")
         self.timeline.transient(effect.temporary, place)
         line.temporary += sum(effect.temporary) + sum(effect.backward)
-        self.results(site, effect, place)
-        self.connect(site, effect, place)
+        segment = self.segment(site, effect)
+        line.output += self.results(site, effect, place)
+        self.connect(site, effect, place, segment)
         self.consumed(site)
 
     def effect(self, site: Site) -> Effect | None:
@@ -211,8 +217,49 @@ class Playback:
             return "whether this line runs is not known"
         return doubt(site)
 
-    def results(self, site: Site, effect: Effect, place: Where) -> None:
-        """The storages of the results: their own, or that of the first operand."""
+    def segment(self, site: Site, effect: Effect) -> Segment | None:
+        """The checkpointed call that an operation with a graph belongs to."""
+        if site.region is None or not site.grad:
+            return None
+        segment = self.segments.setdefault(id(site.region), Segment(site.region))
+        segment.enter(site, effect, self.of)
+        return segment
+
+    def compute_again(self, segment: Segment, flowing: Mapping[int, Storage]) -> None:
+        """The forward of a checkpointed call during backward; its operations now keep what they need."""
+        if segment.again:
+            return
+        segment.again = True
+        outer, self.of = self.of, {key: storage for key, storage in self.of.items() if key not in segment.made}
+        uses, last = segment.uses(), dict[Storage, int]()
+        # the results of the call, which only the reentrant way keeps
+        unused = len(segment.sites) if segment.region.reentrant else -1
+        for number, (site, effect) in enumerate(segment.needed()):
+            place = (site.file.path, Place(site.file.path, site.node).line)
+            self.timeline.transient(effect.temporary, place)
+            self.results(site, effect, place)
+            node = segment.nodes.get(id(site))
+            if node is not None:
+                node.keep(self.kept(site, effect))
+                node.keep(self.timeline.allocate(size, "activations", place) for size in effect.extra)
+            for array in site.results:
+                storage = self.of.get(id(array))
+                if storage is not None and storage not in segment.inputs:
+                    last[storage] = max(last.get(storage, -1), uses.get(id(array), unused))
+            self.spent(last, [each for each, use in last.items() if use <= number])
+        segment.keep_results(self.of, flowing)
+        self.spent(last, list(last))
+        self.of = outer
+
+    def spent(self, last: dict[Storage, int], storages: list[Storage]) -> None:
+        for storage in storages:
+            del last[storage]
+            storage.flying = False
+            self.released(storage)
+
+    def results(self, site: Site, effect: Effect, place: Where) -> int:
+        """The storages of the results: their own, or that of the first operand; gives the bytes of new ones."""
+        total = 0
         shares = effect.output in ("view", "inplace") and bool(site.operands)
         source = self.of.get(id(site.operands[0])) if shares else None
         for array in site.results:
@@ -220,7 +267,8 @@ class Playback:
                 self.of[id(array)] = source
                 source.flying = True
             elif effect.output != "none" and not (shares and self.book.of_value(site.operands[0]) is not None):
-                self.outcome.lines[place].output += self.made(site, array, "activations", place, effect.storage)
+                total += self.made(site, array, "activations", place, effect.storage)
+        return total
 
     def made(self, site: Site, array: Array, role: Role, place: Where, size: int | None = None) -> int:
         """A new storage for a result; gives its bytes."""
@@ -241,14 +289,18 @@ class Playback:
                 storage.flying = id(storage) in given
                 self.loose.append(storage)
 
-    def connect(self, site: Site, effect: Effect, place: Where) -> None:
+    def connect(self, site: Site, effect: Effect, place: Where, segment: Segment | None) -> None:
         """The node of an operation, where a graph hangs on its result."""
         weights = tuple((t.key, t.size) for t in self.book.used(site))
         inputs = [array for array in (*site.operands, *site.casts) if self.graph.reaches(id(array))]
         if not site.grad or not (inputs or weights):
             return
-        kept = self.kept(site, effect)
-        kept += [self.timeline.allocate(size, "activations", place) for size in effect.extra]
+        if segment is None:
+            kept = self.kept(site, effect)
+            kept += [self.timeline.allocate(size, "activations", place) for size in effect.extra]
+        else:
+            kept = []
+            self.timeline.transient(effect.extra, place)
         self.outcome.lines[place].saved += sum(storage.size for storage in kept)
         whole = id(site.whole or site)
         self.outcome.kept[whole] = (*self.outcome.kept.get(whole, ()), *kept)
@@ -260,7 +312,11 @@ class Playback:
         view = effect.output == "view"
         wanted = tuple((id(a), sizes.bytes_of(a) or 0, view or id(a) in passed) for a in inputs)
         results = tuple(id(a) for a in site.results)
-        self.graph.add(Node(place, results, wanted, weights, tuple(kept), effect.backward, is_product(site.op)))
+        node = Node(place, results, wanted, weights, tuple(kept), effect.backward, is_product(site.op))
+        self.graph.add(node)
+        if segment is not None:
+            segment.graph(site, node)
+            node.again = partial(self.compute_again, segment)
 
     def kept(self, site: Site, effect: Effect) -> list[Storage]:
         """The storages that backward needs, each once; those of parameters are there anyway."""

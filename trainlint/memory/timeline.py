@@ -6,7 +6,7 @@ from the tape (`analysis.tape`): it lives as long as a name, a list, a graph or 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
@@ -166,7 +166,16 @@ class Node:
     temporary: tuple[int, ...]
     # does its backward multiply matrices?
     product: bool = False
+    # computes again what it needs, before its backward; is told of the gradients on their way
+    again: Callable[[Mapping[int, Storage]], None] | None = None
     done: bool = False
+
+    def keep(self, storages: Iterable[Storage]) -> None:
+        """Keep more until the backward is done."""
+        more = tuple(storages)
+        self.keeps = (*self.keeps, *more)
+        for storage in more:
+            storage.saved += 1
 
 
 class Graph:
@@ -197,6 +206,8 @@ class Graph:
         first = self.makers[loss].line if loss in self.makers else None
         flowing: dict[int, Storage] = {loss: timeline.allocate(size, "temporary", first)}
         for node in [n for n in reversed(self.nodes) if id(n) in wanted]:
+            if node.again is not None:
+                node.again(flowing)
             made = self._one(node, flowing)
             if not keep:
                 # before gradients are added up (`evaluate_function` in torch/csrc/autograd/engine.cpp)
@@ -259,7 +270,7 @@ class Graph:
         self._unless_shared(flowing, new)
 
     def _unless_shared(self, flowing: dict[int, Storage], storage: Storage) -> None:
-        if all(other is not storage for other in flowing.values()):
+        if not storage.saved and all(other is not storage for other in flowing.values()):
             self.timeline.free(storage)
 
     def clear(self, keys: Iterable[Hashable]) -> None:

@@ -448,25 +448,3 @@ def call_partial(call: OpCall) -> Value | None:
 @method("partial", ".func")
 def partial_function(call: OpCall) -> Value | None:
     return call.receiver.args[0] if isinstance(call.receiver, Obj) and call.receiver.args else None
-
-
-@op("torch.utils.checkpoint.checkpoint", "deepspeed.checkpointing.checkpoint", "torch.jit.trace")
-def checkpoint(call: OpCall) -> Value | None:
-    """Checkpointing calls the function; tracing gives the module back."""
-    if not call.args:
-        return None
-    if call.name.endswith("trace"):
-        return call.args[0]
-    own = ("use_reentrant", "preserve_rng_state", "context_fn", "determinism_check", "debug")
-    rest = {k: v for k, v in call.kwargs.items() if k not in own}
-    return invoke(call.run, call.scope, call.args[0], call.args[1:], rest, call.node)
-
-
-@op("torch.utils.checkpoint.checkpoint_sequential")
-def checkpoint_sequential(call: OpCall) -> Value | None:
-    inside, value = elements(call.args[0]) if call.args else None, call.arg(2, "input")
-    if inside is None or value is None:
-        return None
-    for part in inside:
-        value = invoke(call.run, call.scope, part, [value], {}, call.node)
-    return value
