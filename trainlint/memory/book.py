@@ -13,6 +13,7 @@ from trainlint.analysis.program import Program
 from trainlint.analysis.tape import Site
 from trainlint.analysis.values import Array, Const, Instance, Mapping, Obj, Place, Seq, Value
 from trainlint.memory import optimizers
+from trainlint.memory.buckets import WRAPPERS, Bucket, buckets
 from trainlint.memory.options import positions
 from trainlint.memory.sizes import Sizes
 from trainlint.memory.timeline import Where
@@ -56,6 +57,8 @@ class Book:
         self.sizes = sizes
         self.tensors: list[Tensor] = []
         self.unknown: dict[str, None] = {}
+        # of `DistributedDataParallel`, with the line of the wrapper
+        self.buckets: list[tuple[Bucket, Where]] = []
         self._layers: dict[int, list[Tensor]] = {}
         self._parameters: dict[int, Tensor] = {}
         self._seen: set[Hashable] = set()
@@ -68,14 +71,26 @@ class Book:
             self._enter(module)
 
     def _enter(self, module: Value) -> None:
+        wrappers: list[Obj] = []
         for _, part in walk(module):
-            if isinstance(part, Obj) and part.name.rpartition(".")[2] in SEVERAL:
+            if isinstance(part, Obj) and part.name in WRAPPERS:
+                wrappers.append(part)
+            elif isinstance(part, Obj) and part.name.rpartition(".")[2] in SEVERAL:
                 self._say(f"what `{part.name.rpartition('.')[2]}` adds on each device is not counted")
         found = holdings(module)
         for name, reason in found.unknown.items():
             self._say(f"`{name or 'the model'}`: {reason}")
         for held in found.tensors:
             self._tensor(held)
+        for wrapper in wrappers:
+            self._wrap(wrapper)
+
+    def _wrap(self, wrapper: Obj) -> None:
+        trained = [(tensor.key, tensor.weight) for tensor in self.inside((wrapper,)) if tensor.trained]
+        found = buckets(wrapper, trained)
+        if found is None:
+            self._say("the buckets of `DistributedDataParallel` are not known")
+        self.buckets += [(bucket, line_of(wrapper)) for bucket in found or ()]
 
     def _tensor(self, held: Held) -> None:
         owner, name = held.owner, held.slot

@@ -95,6 +95,9 @@ class Playback:
         for tensor in book.tensors:
             role: Role = "buffers" if tensor.buffer else "parameters"
             self.timeline.allocate(tensor.size, role, tensor.line, pinned=True)
+        for bucket, line in book.buckets:
+            storage = self.timeline.allocate(bucket.size, "workspace", line, pinned=True)
+            self.graph.buckets.update((key, storage) for key in bucket.keys if bucket.views)
 
     def run(self, entries: Sequence[Site | Mark | Returned]) -> Outcome:
         """Play the entries of the loop's body. Raises OutOfMemory where the capacity does not suffice."""

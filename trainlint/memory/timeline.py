@@ -187,6 +187,8 @@ class Graph:
         self.nodes: list[Node] = []
         # the gradients of parameters, by key
         self.gradients: dict[Hashable, Storage] = {}
+        # where the gradients of parameters are copied to as soon as they are there
+        self.buckets: dict[Hashable, Storage] = {}
 
     def add(self, node: Node) -> None:
         self.nodes.append(node)
@@ -240,8 +242,9 @@ class Graph:
         fresh = [(key, timeline.allocate(size, "gradients", node.line)) for key, size in node.weights]
         timeline.transient(node.temporary, node.line)
         for key, gradient in fresh:
-            if key in self.gradients:
-                # accumulated into the one that is there
+            if key in self.gradients or key in self.buckets:
+                # accumulated into the one that is there, or copied into its bucket
+                self.gradients[key] = self.gradients.get(key) or self.buckets[key]
                 timeline.free(gradient)
             else:
                 gradient.pinned = True
@@ -277,7 +280,7 @@ class Graph:
         """`zero_grad(set_to_none=True)`."""
         for key in list(keys):
             gradient = self.gradients.pop(key, None)
-            if gradient is not None:
+            if gradient is not None and key not in self.buckets:
                 self.timeline.free(gradient)
 
     def _ancestors(self, loss: int) -> set[int]:
