@@ -266,3 +266,13 @@ def test_no_loop_no_estimate() -> None:
 
 
 assert torch
+
+
+def test_a_running_total_keeps_the_graph_of_one_loss() -> None:
+    loop = LOOP.replace("    optimizer.step()", "    optimizer.step()\n    total += loss")
+    code = HEAD + MODELS["convolutions"] + OPTIMIZERS["sgd"] + "\ntotal = 0.0" + loop
+    found = estimated(code)
+    assert found.unknown == []
+    plain = estimated(HEAD + MODELS["convolutions"] + OPTIMIZERS["sgd"] + LOOP)
+    # the sum and what hangs on it are scalars
+    assert 0 <= found.peak.allocated - plain.peak.allocated <= 4 * 512

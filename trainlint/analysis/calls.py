@@ -106,7 +106,8 @@ def call_function(
     bind_parameters(run, inner, func, args, kwargs)
     frame = Frame(func.name, func.owner, run.tick(), inner)
     saved_billed = run.billed
-    if func.file.library and not scope.file.library:
+    entered = func.file.library and not scope.file.library
+    if entered:
         run.billed = (scope.file, node)
     saved_grad, saved_autocast, saved_via, saved_conds = run.grad, run.autocast, run.via, run.conds
     floors, leaves = (run.floor, run.attribute_floor), run.leaves
@@ -131,6 +132,8 @@ def call_function(
         run.frames.pop()
         run.grad, run.autocast = saved_grad, saved_autocast
     result = returned(frame)
+    if entered and isinstance(result, Instance) and result.factory is None:
+        result.factory = Obj(func.name, "module", node, args, kwargs)
     left(run, result)
     return result
 

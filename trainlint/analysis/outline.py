@@ -123,7 +123,7 @@ def kind_of(value: Value) -> str:
     if isinstance(value, Obj):
         return called(value) if container(value) is None else value.name.rpartition(".")[2]
     if isinstance(value, Instance):
-        return value.cls.name
+        return called(value.factory) if value.factory is not None else value.cls.name
     if isinstance(value, OneOf):
         return " | ".join(dict.fromkeys("None" if is_none(v) else kind_of(v) for v in value.values))
     return "?"

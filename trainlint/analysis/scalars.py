@@ -182,14 +182,23 @@ def array_operator(run: Run, scope: Scope, op: str, left: Value, right: Value, e
     if handler is None:
         return Unknown()
     report_mixed(run, scope, expr, op, [left, right])
-    call = registry.OpCall(run, scope, expr, op, [left, right], {})  # type: ignore[arg-type]
+    operands = [running_number(left, right), running_number(right, left)]
+    call = registry.OpCall(run, scope, expr, op, operands, {})  # type: ignore[arg-type]
     tape = run.program.tape
     before = len(tape.entries) if tape is not None else 0
     result = handler(call) or Unknown()
     if tape is None:
         return result
-    name = f"operator.{op}" + ("=" if isinstance(expr, ir.AugAssign) else "")
+    # a number cannot be added to in place: `total = 0.0; total += loss` makes a tensor
+    inplace = isinstance(expr, ir.AugAssign) and isinstance(left, Array)
+    name = f"operator.{op}" + ("=" if inplace else "")
     return record(run, scope, name, expr, [left, right], result, [left, right], {}, before)
+
+
+def running_number(value: Value, other: Value) -> Value:
+    """A total that began as a number and to which a scalar tensor is added is like a number to that operation."""
+    began = isinstance(value, Unknown) and value.promised == "total"
+    return Const(0.0) if began and isinstance(other, Array) and other.shape == () else value
 
 
 def sequence_operator(op: str, left: Value, right: Value) -> Value:

@@ -395,7 +395,8 @@ def _loop(run: Run, scope: Scope, stmt: ir.For | ir.While, over: Value | None, s
 
 def widen(run: Run, scope: Scope, stmt: ir.For | ir.While) -> None:
     """Scalars that the body assigns are unknown inside it: what a round reads before may be of the round before."""
-    for name in run.program.self_updating(stmt):
+    updating = run.program.self_updating(stmt)
+    for name in updating:
         value = scope.names.get(name)
         if isinstance(value, Array):
             # after some iterations nothing is left of what it was before the first
@@ -404,7 +405,9 @@ def widen(run: Run, scope: Scope, stmt: ir.For | ir.While) -> None:
         if isinstance(target, ir.Name):
             value = scope.names.get(target.id)
             if isinstance(value, Const):
-                scope.names[target.id] = Unknown(target.id, value.origin)
+                scope.names[target.id] = held = Unknown(target.id, value.origin)
+                if target.id in updating and isinstance(value.value, (int, float)):
+                    held.promised = "total"
         elif isinstance(target, ir.Attr) and isinstance(target.value, ir.Name):
             holder = scope.lookup(target.value.id)
             if isinstance(holder, (Instance, Obj)) and isinstance(holder.attrs.get(target.name), Const):

@@ -423,10 +423,12 @@ class Class(Value):
 class Instance(Value):
     """An object of a workspace class; attributes are written by interpreting its methods."""
 
-    __slots__ = ("args", "attrs", "cls", "depth", "kwargs", "setting_up", "tried")
+    __slots__ = ("args", "attrs", "cls", "depth", "factory", "kwargs", "setting_up", "tried")
 
     def __init__(self, cls: Class, origin: Step | None = None) -> None:
         self.cls = cls
+        # the call of a library's function that made it: what a person knows it by
+        self.factory: Obj | None = None
         self.attrs: dict[str, Value] = {}
         self.args: list[Value] = []
         self.kwargs: dict[str, Value] = {}
