@@ -193,10 +193,9 @@ def instance_attribute(run: Run, scope: Scope, value: Instance, name: str, node:
     if isinstance(own, Obj) and not writers:
         return object_attribute(run, scope, own, name, node)
     # one Unknown per attribute of the object
-    if any(True for _ in value.cls.external_bases()) and not writers:
-        method = Method(value, name)
-        if ("module", name) in registry.METHODS:
-            return method
+    bases = [base.name for base in value.cls.external_bases() if isinstance(base, Ext)] if not writers else []
+    if any((owner, name) in registry.METHODS for owner in ("module", *bases) if bases):
+        return Method(value, name)
     result = Unknown(f"self.{name}")
     if not value.setting_up:
         value.attrs[name] = result

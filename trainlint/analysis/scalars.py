@@ -234,7 +234,11 @@ def unary(run: Run, scope: Scope, op: str, value: Value, expr: ir.UnaryOp) -> Va
     if op == "not" and (decided := truth(value)) is not None:
         return Const(not decided)
     if isinstance(value, Array) and op in "-+~":
-        return array_function(run, scope, "unary", op, [value], expr)
+        tape = run.program.tape
+        before = len(tape.entries) if tape is not None else 0
+        result = array_function(run, scope, "unary", op, [value], expr)
+        name = {"-": "torch.neg", "~": "torch.bitwise_not"}.get(op)
+        return record(run, scope, name, expr, [value], result, [value], {}, before) if name is not None else result
     if isinstance(value, Sym) and op == "-":
         return dims.sub(Const(0), value)
     if isinstance(value, Number) and op in "-+":

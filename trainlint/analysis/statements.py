@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from trainlint.analysis import calls
+from trainlint.analysis.arrival import arrived
 from trainlint.analysis.attributes import bind
 from trainlint.analysis.autocast import autocast_of
 from trainlint.analysis.branches import fork
@@ -263,7 +264,9 @@ def _for(run: Run, scope: Scope, stmt: ir.For) -> bool:
         if layers or unrollable(run, stmt):
             return _unrolled(run, scope, stmt, known)
     item = iterate(run, scope, over, stmt.iter)
-    return _loop(run, scope, stmt, over, lambda: bind_target(run, scope, stmt.target, item))
+    return _loop(
+        run, scope, stmt, over, lambda: bind_target(run, scope, stmt.target, arrived(run, scope, over, item, stmt.iter))
+    )
 
 
 def _callable_items(items: list[Value]) -> bool:

@@ -127,7 +127,8 @@ class Timeline:
     def watch(self) -> None:
         """Forget the peak so far: what follows is the step that is reported."""
         self.settle()
-        self.peak = Peak()
+        self.peak = Peak(self.allocator.allocated, phase=self.phase)
+        self._rising, self._line = True, None
         self.allocator.peak_reserved = self.allocator.reserved
 
     def by_role(self) -> dict[Role, int]:

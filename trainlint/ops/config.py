@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from trainlint.analysis.classes import default_instance
 from trainlint.analysis.registry import OpCall, alias, kind, method, op
-from trainlint.analysis.values import Class, Const, Mapping, Obj, Seq, Sym, Unknown, Value, one_of
+from trainlint.analysis.values import Class, Const, Ext, Mapping, Obj, Seq, Sym, Unknown, Value, one_of
 
 kind("parser", "argparse.ArgumentParser", "configargparse.ArgumentParser", "configargparse.ArgParser")
 kind("parser", "jsonargparse.ArgumentParser", "argparse.ArgumentDefaultsHelpFormatter")
@@ -110,8 +110,17 @@ def into_dataclasses(call: OpCall) -> Value | None:
         return None
     given = call.receiver.arg(0, "dataclass_types")
     items = given.items if isinstance(given, Seq) and given.items is not None else [given]
-    made: list[Value] = [default_instance(call.run, c) if isinstance(c, Class) else Unknown() for c in items]
+    made = [defaults_of(call, cls) for cls in items]
     return Seq("tuple", made)
+
+
+def defaults_of(call: OpCall, cls: Value | None) -> Value:
+    """An object of a configuration class with its defaults."""
+    if isinstance(cls, Class):
+        return default_instance(call.run, cls)
+    if isinstance(cls, Ext) and cls.name.endswith("TrainingArguments") and call.run.program.tape is not None:
+        return Obj(cls.name, "training_arguments", call.node)
+    return Unknown()
 
 
 @op(

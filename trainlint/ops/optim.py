@@ -5,6 +5,7 @@ from __future__ import annotations
 from trainlint.analysis.facts import Optimizer, Scheduler
 from trainlint.analysis.registry import OpCall, alias, kind, method, op
 from trainlint.analysis.values import Const, Mapping, Obj, Seq, Unknown, Value
+from trainlint.ops.accelerators import cycle
 from trainlint.syntax import ir
 
 kind("optimizer", "torch.optim.*", "bitsandbytes.optim.*", "apex.optimizers.*", "timm.optim.*", "torch_optimizer.*")
@@ -101,7 +102,8 @@ def training_arguments(call: OpCall) -> Value | None:
 def zero_grad(call: OpCall) -> Value | None:
     if call.receiver is not None:
         kept = call.arg(0, "set_to_none")
-        call.run.event("zero_grad", call.node, call.scope, call.receiver, kept, tuple(call.args))
+        with cycle(call):
+            call.run.event("zero_grad", call.node, call.scope, call.receiver, kept, tuple(call.args))
     return Const(None)
 
 
@@ -117,7 +119,8 @@ def step(call: OpCall) -> Value | None:
     elif closure is not None and not isinstance(closure, Const) and call.receiver is not None:
         call.run.event("unknown_call", call.node, call.scope, closure, None, (call.receiver,), "closure")
     if call.receiver is not None:
-        call.run.event("step", call.node, call.scope, call.receiver, None, tuple(call.args))
+        with cycle(call):
+            call.run.event("step", call.node, call.scope, call.receiver, None, tuple(call.args))
     return Unknown("closure loss")
 
 

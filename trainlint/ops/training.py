@@ -5,6 +5,7 @@ from __future__ import annotations
 from trainlint.analysis.registry import OpCall, kind, method, op
 from trainlint.analysis.values import Array, Const, Instance, Obj, Seq, Unknown, Value
 from trainlint.analysis.watching import Freeze
+from trainlint.ops.accelerators import accumulates, mixed, prepared
 
 kind("no_grad", "torch.no_grad", "torch.inference_mode", "torch.autograd.no_grad", "torch.autograd.inference_mode")
 kind("enable_grad", "torch.enable_grad", "torch.autograd.enable_grad")
@@ -111,15 +112,17 @@ def same_model(call: OpCall) -> Value | None:
 
 
 @method("accelerator", "prepare", "prepare_model", "prepare_data_loader", "prepare_optimizer", "prepare_scheduler")
+@method("accelerator", "setup", "setup_module", "setup_optimizers", "setup_dataloaders")
 def prepare(call: OpCall) -> Value | None:
     """The same objects, wrapped."""
     if len(call.args) == 1:
-        return call.args[0]
-    return Seq("tuple", list(call.args))
+        return prepared(call, call.args[0])
+    return Seq("tuple", [prepared(call, value) for value in call.args])
 
 
 @method("accelerator", "backward")
 def accelerator_backward(call: OpCall) -> Value | None:
+    mixed(call)
     if call.args:
         call.run.event("backward", call.node, call.scope, call.args[0], call.receiver)
     return Const(None)
@@ -128,6 +131,8 @@ def accelerator_backward(call: OpCall) -> Value | None:
 @method("accelerator", "accumulate", "no_sync", "autocast")
 def accelerator_context(call: OpCall) -> Value | None:
     name = "accumulate" if call.name == "accumulate" else "autocast"
+    if call.name == "accumulate" and call.run.program.tape is not None:
+        accumulates(call.receiver)
     return Obj(f"accelerate.{call.name}", name, call.node, list(call.args))
 
 
