@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from trainlint.analysis.facts import Optimizer
 from trainlint.analysis.freezing import Training
@@ -84,6 +84,12 @@ class Book:
             self._tensor(held)
         for wrapper in wrappers:
             self._wrap(wrapper)
+
+    def copy(self, module: Value, line: Where) -> None:
+        """A copy of a module that nobody trains is held beside it."""
+        owners = dict.fromkeys(id(held.owner) for held in holdings(module).tensors)
+        held = [tensor for owner in owners for tensor in self._layers.get(owner, ())]
+        self.tensors += [replace(t, key=("copy", line, t.key), trained=False, line=line) for t in held]
 
     def _wrap(self, wrapper: Obj) -> None:
         trained = [(tensor.key, tensor.weight) for tensor in self.inside((wrapper,)) if tensor.trained]

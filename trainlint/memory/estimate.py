@@ -15,6 +15,7 @@ from trainlint.analysis.program import Program
 from trainlint.analysis.tape import Mark, Returned, Site
 from trainlint.analysis.values import Instance, Obj, Value, alternatives
 from trainlint.memory.book import Book
+from trainlint.memory.copies import copies, default_dtype
 from trainlint.memory.entries import name_of, strangers
 from trainlint.memory.plan import AS_WRITTEN, Plan
 from trainlint.memory.playback import MOVES, Line, Outcome, Playback
@@ -78,7 +79,10 @@ class Step:
         assert program.tape is not None
         self.loop = loop
         self.program = program
-        self.book = Book(program, modules_of(loop), Sizes())
+        models = modules_of(loop)
+        self.book = Book(program, models, Sizes())
+        for model, line in copies(program, models):
+            self.book.copy(model, line)
         self.recorded = [entry for entry in program.tape.entries if loop.loop in entry.loops]
         self._prepared: dict[object, tuple[Sequence[Entry], dict[int, str]]] = {}
         self.entries, _ = self.prepared(AS_WRITTEN)
@@ -87,6 +91,8 @@ class Step:
             self.unknown.append((None, "what the framework does around the step is not known"))
         if loop.trace.incomplete or program.tape.full:
             self.unknown.append((None, "the program is too large to be followed whole"))
+        if default_dtype(program):
+            self.unknown.append((None, "a default dtype other than float32 is not counted"))
         self.batch = batch_of(self.entries, Sizes())
         self._others: dict[int | None, Step | None] = {}
 
