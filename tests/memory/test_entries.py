@@ -254,3 +254,49 @@ def test_an_option_without_a_default() -> None:
     (found,) = projected({"main.py": OPTIONS.replace('"--width", type=int, default=32', '"width", type=int')})
     assert not found.complete
     assert found.terms["parameters"] == 10 * 4
+
+
+FORMS = {
+    "click": (
+        "import click\n\n\n"
+        '@click.command()\n@click.option("--batch-size", "-b", default=56, type=int)\n'
+        '@click.option("--width", default=8)\ndef main(batch_size, width):\n    run(batch_size, width)\n\n\nmain()\n'
+    ),
+    "typer": (
+        "import typer\n\napp = typer.Typer()\n\n\n"
+        "@app.command()\ndef main(batch_size: int = typer.Option(56, help='b'), width: int = 8):\n"
+        "    run(batch_size, width)\n\n\napp()\n"
+    ),
+    "environment": 'import os\n\nrun(int(os.environ.get("BATCH", 56)), int(os.getenv("WIDTH", "8")))\n',
+    "attributes": (
+        "from easydict import EasyDict\nfrom types import SimpleNamespace\n\n"
+        "cfg = EasyDict()\ncfg.batch = 56\ncfg.model = SimpleNamespace(width=8)\nrun(cfg.batch, cfg.model.width)\n"
+    ),
+    "HfArgumentParser": (
+        "from dataclasses import dataclass, field\nfrom transformers import HfArgumentParser\n\n\n"
+        "@dataclass\nclass Args:\n    width: int = field(default=8)\n    batch: int = 56\n\n\n"
+        "(args,) = HfArgumentParser(Args).parse_args_into_dataclasses()\nrun(args.batch, args.width)\n"
+    ),
+    "yaml": 'from omegaconf import OmegaConf\n\ncfg = OmegaConf.load("c.yaml")\nrun(cfg.batch, cfg.model.width)\n',
+}
+RUN = """
+def run(batch, width):
+    net = Net(width).cuda()
+    opt = torch.optim.SGD(net.parameters(), 0.1)
+    for x, y in get_loader(batch):
+        x, y = x.cuda(), y.cuda()
+        opt.zero_grad()
+        F.cross_entropy(net(x), y).backward()
+        opt.step()
+
+
+"""
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_where_numbers_come_from(form: str) -> None:
+    files = {"main.py": NET + DATA + RUN + FORMS[form], "c.yaml": "batch: 56\nmodel:\n  width: 8\n"}
+    (found,) = projected(files)
+    assert found.unknown == []
+    assert found.batch_size == 56
+    assert found.terms["parameters"] == weights_of(8)

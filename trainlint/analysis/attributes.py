@@ -271,7 +271,18 @@ def set_attribute(run: Run, scope: Scope, target: Value, name: str, value: Value
         table, weak = target.members, bool(run.conds)
     elif isinstance(target, WorkspaceModule):
         table, weak = target.names, bool(run.conds)
+    elif isinstance(target, Mapping):
+        # an attribute dictionary
+        run.touch(target)
+        settle_item(run, target, name, value)
+        return
     else:
         return
     old = table.get(name)
     table[name] = value if old is None or not weak else join(old, value)
+
+
+def settle_item(run: Run, target: Mapping, name: str, value: Value) -> None:
+    """`config.name = value` of an attribute dictionary."""
+    old = target.items.get(name)
+    target.items[name] = value if old is None or target.born >= run.floor else join(old, value)

@@ -32,6 +32,9 @@ def bind_parameters(run: Run, inner: Scope, func: Func, args: list[Value], kwarg
             inner.names[param.name] = default_of(run, func, param, overridable=True)
         elif hidden:
             inner.names[param.name] = Unknown(param.name)
+        elif param.default is None and param.name in (options := option_defaults(run, func)):
+            # `main()` of click takes what the command line says
+            inner.names[param.name] = options[param.name]
         else:
             inner.names[param.name] = default_of(run, func, param, overridable=False)
 

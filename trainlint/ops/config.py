@@ -176,3 +176,12 @@ def read_text(call: OpCall) -> Value | None:
 @method("file", "open")
 def open_path(call: OpCall) -> Value | None:
     return call.receiver
+
+
+@op("typer.Option", "typer.Argument")
+def typer_option(call: OpCall) -> Value | None:
+    """The default of a parameter of a command; `...` means that there is none."""
+    default = call.arg(0, "default")
+    if not isinstance(default, Const) or default.value in (None, ...):
+        return Unknown("an option")
+    return overridable(default, "an option")
