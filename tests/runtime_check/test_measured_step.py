@@ -115,3 +115,34 @@ def test_a_notebook(lab: Lab) -> None:
     report = json.loads(done.stdout)
     assert report["terms"]["parameters"] == PARAMETERS
     assert {line["cell"] for line in report["lines"]} == {2, 3}
+
+
+def test_values_that_do_not_exist(lab: Lab) -> None:
+    """Conditions, numbers, masks and copies of a fake run: the program goes on, and what was guessed is named."""
+    measured = lab.measured(
+        """
+        import copy
+        import torch
+        from torch import nn
+
+        net = copy.deepcopy(nn.Sequential(nn.Linear(8, 8), nn.ReLU())).cuda()
+        assert net[0].weight.device.type == "cuda" and isinstance(net[0].weight, nn.Parameter)
+        optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+        for step in range(9):
+            x = torch.randn(4, 8).cuda()
+            y = net(x)
+            if torch.isnan(y).any() or not torch.isfinite(y).all():
+                raise ValueError("not a number")
+            loss = y[x > 0].mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            weights = torch.tensor([loss, loss]).tolist()
+            print(f"{loss:.2f} {loss.item()} {float(loss)} {y.detach().cpu().numpy().shape} {weights}")
+        """
+    )
+    assert [text for _, text in measured.figures.unknown] == ["a selection by a mask is counted whole"]
+    where = measured.figures.unknown[0][0]
+    assert where is not None
+    assert where[1] == 14
+    assert measured.figures.parameters == 8 * 8 + 8

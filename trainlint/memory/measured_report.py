@@ -25,7 +25,7 @@ def as_object(measured: Measured, locate: Locate) -> dict[str, Any]:
         "steps": measured.steps,
         "batch_size": figures.batch_size,
         "complete": not figures.unknown,
-        "unknown": [{**place(None, locate), "what": what} for what in figures.unknown],
+        "unknown": [{**place(where, locate), "what": what} for where, what in figures.unknown],
         "notes": measured.notes,
         "terms": {name: figures.terms.get(name, 0) for name in TERMS},
         "peak": {
@@ -72,7 +72,7 @@ def entry(figures: Figures, where: tuple[str, int], locate: Locate) -> dict[str,
 def as_text(measured: Measured, locate: Locate) -> list[str]:
     """How it was measured, the terms with bars, the peak, the heaviest lines, and what the figures rest on."""
     figures, peak = measured.figures, measured.figures.peak
-    least = "at least " if figures.unknown else ""
+    least = "about " if figures.unknown else ""
     batch = f" at batch {figures.batch_size}" if figures.batch_size is not None else ""
     how = HOW.get(measured.device, measured.device)
     rules = f", memory rules of {measured.rules.upper()}" if measured.device in HOW else ""
@@ -93,6 +93,6 @@ def as_text(measured: Measured, locate: Locate) -> list[str]:
         for name, (_, size) in zip(names, heavy, strict=True):
             result.append(f"  {name:{width}}  {human(size):>10}  {bar(size, heavy[0][1])}")
     if figures.unknown:
-        result.append("  not known, and left out of the sums:")
-        result += [f"    {text}" for text in figures.unknown]
+        result.append("  not known:")
+        result += [f"    {written(w, locate) + ': ' if w is not None else ''}{text}" for w, text in figures.unknown]
     return [*result, *(f"  note: {note}" for note in measured.notes)]

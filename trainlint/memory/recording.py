@@ -45,7 +45,7 @@ class Figures:
     lines: dict[Where, Line]
     # bytes of the parameters that are built on a line
     parameter_lines: dict[Where, int]
-    unknown: list[str]
+    unknown: list[tuple[Where, str]]
 
 
 @dataclass(slots=True)
@@ -221,7 +221,10 @@ class Playing:
             reserved=self.allocator.peak_reserved,
             lines=self._lines(watched),
             parameter_lines=self._parameter_lines(),
-            unknown=[str(text) for text in message.get("unknown", ())],
+            unknown=[
+                (recording.places[place] if place >= 0 else None, str(text))
+                for text, place in message.get("unknown", ())
+            ],
         )
         return Measured(
             figures=figures,

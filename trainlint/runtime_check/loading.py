@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
 
 import torch
-from torch._subclasses.fake_tensor import FakeTensor
+from torch._subclasses.fake_tensor import FakeTensor, unset_fake_temporarily
 from torch.utils._pytree import tree_map
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from .after_import import AfterImport
 from .modes import without_modes
@@ -46,9 +47,17 @@ FORMS: dict[str, tuple[tuple[int, int], str, int, int]] = {
 }
 
 
+# these have paths of files in the place of an array
+FOLDERS = frozenset({"ImageFolder", "DatasetFolder", "ImageNet", "LSUN", "Places365", "Food101"})
+# blank images that came out of the program's transforms in the same form, before the last one is used again
+ENOUGH = 8
+
+
 def install(steps: Steps, fake_mode: Any, patches: AfterImport, note: Callable[[str], None]) -> None:
     """Patch loaders now and torchvision's data sets when they are imported."""
     _patch_loader(steps, fake_mode)
+    if fake_mode is not None:
+        _construct_for_real()
     patches.patch("torchvision.datasets", lambda module: _patch_datasets(module, note))
 
 
@@ -107,6 +116,26 @@ def _seen(batch: Any, fake_mode: Any) -> Any:
     return tree_map(one, batch)
 
 
+def _construct_for_real() -> None:
+    """Constructors of the program's data sets compute real numbers: what they look up later depends on them."""
+    dataset: Any = Dataset
+
+    def subclassed(cls: Any, /, **kwargs: Any) -> None:
+        super(dataset, cls).__init_subclass__(**kwargs)
+        plain = cls.__dict__.get("__init__")
+        if plain is None:
+            return
+
+        @functools.wraps(plain)
+        def init(self: Any, *args: Any, **kwargs: Any) -> None:
+            with unset_fake_temporarily():
+                plain(self, *args, **kwargs)
+
+        cls.__init__ = init
+
+    dataset.__init_subclass__ = classmethod(subclassed)
+
+
 def _patch_datasets(module: ModuleType, note: Callable[[str], None]) -> None:
     for name, form in FORMS.items():
         found = getattr(module, name, None)
@@ -136,27 +165,46 @@ def _patch_dataset(dataset: Any, form: tuple[tuple[int, int], str, int, int], no
     dataset.__init__ = init
 
 
+def _settled(seen: list[Any]) -> bool:
+    """Do the transforms give tensors of one form, whatever they draw?"""
+    forms = {(tuple(each.shape), each.dtype) if isinstance(each, torch.Tensor) else None for each in seen[-ENOUGH:]}
+    return len(seen) >= ENOUGH and len(forms) == 1 and None not in forms
+
+
 def _become_blank(self: Any, form: tuple[tuple[int, int], str, int, int], options: dict[str, Any]) -> None:
     size, mode, classes, length = form
     kind = type(self)
+    seen: list[Any] = []
 
     def item(self: Any, index: int) -> Any:
         # the library of the data set, which the program has imported with it
         pillow: Any = importlib.import_module("PIL.Image")
         if not -length <= index < length:
             raise IndexError(index)
-        image: Any = pillow.new(mode, size)
         target: Any = index % classes
-        if options.get("transform") is not None:
+        image = seen[-1] if _settled(seen) else pillow.new(mode, size)
+        if options.get("transform") is not None and not _settled(seen):
             image = options["transform"](image)
+            seen.append(image)
         if options.get("target_transform") is not None:
             target = options["target_transform"](target)
         return image, target
 
+    def data(self: Any) -> Any:
+        shape = (length, size[1], size[0]) if mode == "L" else (length, size[1], size[0], 3)
+        with without_modes():
+            blank = torch.zeros(shape, dtype=torch.uint8)
+            return blank if mode == "L" else blank.numpy()
+
+    if kind.__name__ not in FOLDERS:
+        kind = type(kind.__name__, (kind,), {"data": functools.cached_property(data)})
     members = {"__getitem__": item, "__len__": lambda self: length, "__module__": kind.__module__}
     self.__class__ = type(kind.__name__, (kind,), members)
     names = [str(each) for each in range(classes)]
-    targets = [index % classes for index in range(length)]
+    targets: Any = [index % classes for index in range(length)]
+    if mode == "L":
+        with without_modes():
+            targets = torch.tensor(targets)
     for name, value in (
         *((each, options.get(each)) for each in ("transform", "target_transform", "transforms")),
         *(("classes", names), ("class_to_idx", dict(zip(names, range(classes), strict=True)))),

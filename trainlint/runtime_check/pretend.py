@@ -18,6 +18,7 @@ import torch.amp.grad_scaler
 from torch._subclasses.fake_tensor import FakeTensor
 from torch.overrides import TorchFunctionMode
 
+from .answers import without_fakes
 from .modes import without_modes
 from .tracker import Tracker
 
@@ -64,6 +65,8 @@ class Pretend(TorchFunctionMode):
             return args[0].detach().clone()
         if func is T.cuda or (func is T.to and self._moves(args, kwargs)):
             return self._move(func, args, kwargs)
+        if func in (torch.tensor, torch.as_tensor) and args and isinstance(args[0], (list, tuple)):
+            args = (without_fakes(args[0]), *args[1:])
         if args and isinstance(args[0], FakeTensor):
             done, value = placeholder(func, args)
             if done:
@@ -354,3 +357,22 @@ def _patch_fake_device(tracker: Tracker) -> None:
         return CARD
 
     FakeTensor.device = property(device)
+    FakeTensor.__deepcopy__ = _deepcopy
+    torch.Tensor.share_memory_ = lambda self: self
+    torch.nn.Module.share_memory = lambda self: self
+
+
+def _deepcopy(self: Any, memo: dict[int, Any]) -> Any:
+    """A copy of a fake tensor on its side. What torch does would copy the mode behind the tensor, too."""
+    if id(self) in memo:
+        return memo[id(self)]
+    with torch.no_grad():
+        copied: Any = self.detach().clone()
+    if isinstance(self, torch.nn.Parameter):
+        copied = torch.nn.Parameter(copied, self.requires_grad)
+    else:
+        copied.requires_grad_(self.requires_grad)
+    if self.is_leaf and self.grad is not None:
+        copied.grad = _deepcopy(self.grad, memo)
+    memo[id(self)] = copied
+    return copied

@@ -16,6 +16,7 @@ def quiet(patches: AfterImport, temporary: str, note: Callable[[str], None]) -> 
     """Patch torch and the loggers that are imported later."""
     _no_checkpoints(note)
     _no_compiler(note)
+    _no_downloads(note)
     patches.patch("torch.utils.tensorboard.writer", lambda module: _tensorboard(module, temporary))
     patches.patch("tensorboardX.writer", lambda module: _tensorboard(module, temporary))
 
@@ -30,6 +31,33 @@ def _no_checkpoints(note: Callable[[str], None]) -> None:
         plain(obj, f, *args, **kwargs)
 
     torch.save = save
+
+
+def _no_downloads(note: Callable[[str], None]) -> None:
+    """Pretrained weights have no bearing on memory: models keep the random ones that they were built with."""
+    hub: Any = torch.hub
+    plain = hub.load_state_dict_from_url
+    module: Any = torch.nn.Module
+    plain_load = module.load_state_dict
+
+    def load_url(url: str, *args: Any, **kwargs: Any) -> Any:
+        name = os.path.basename(url)
+        if os.path.exists(os.path.join(hub.get_dir(), "checkpoints", name)):
+            return plain(url, *args, **kwargs)
+        note(f"the weights {name} are not on this machine and were not downloaded: random ones took their place")
+        return Absent()
+
+    def load(self: Any, state_dict: Any, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(state_dict, Absent):
+            return torch.nn.modules.module._IncompatibleKeys([], [])
+        return plain_load(self, state_dict, *args, **kwargs)
+
+    hub.load_state_dict_from_url = load_url
+    module.load_state_dict = load
+
+
+class Absent(dict):  # type: ignore[type-arg]
+    """The weights of a file that is not here."""
 
 
 def _no_compiler(note: Callable[[str], None]) -> None:

@@ -30,7 +30,6 @@ class Session:
         self.device: str = chosen(spec["device"])
         self.rules: str = spec["rules"] or ("cuda" if self.device == "fake" else "cpu")
         self.notes: list[str] = []
-        self.unknown: list[tuple[int, str]] = []
         self.tracker = Tracker(Lines(spec["roots"]), None, spec.get("attribute", True))
         self.steps = Steps(self.tracker, spec["steps"], self.finished)
         self.fake = FakeTensorMode(allow_non_fake_inputs=True) if self.device == "fake" else None
@@ -126,7 +125,7 @@ class Session:
             steps=self.steps.steps,
             everything=tracker.everything,
             notes=self.notes,
-            unknown=self.unknown,
+            unknown=[(text, place) for text, place in tracker.guesses],
         )
 
 

@@ -39,6 +39,8 @@ class Steps:
         self.loader_batches: collections.Counter[int] = collections.Counter()
         self.transfer_batches: collections.Counter[int] = collections.Counter()
         self._loaded = False
+        # what was moved before the loop is no batch
+        self._in_loop = False
         self._depth = 0
         self._parameters: dict[int, Any] = {}
         self._over = False
@@ -53,12 +55,14 @@ class Steps:
         if tensor.dim() > 0:
             self.tracker.mark(tensor, "batch")
             self.transfers += tensor.untyped_storage().nbytes()
-            self.transfer_batches[int(tensor.shape[0])] += 1
+            if self._in_loop:
+                self.transfer_batches[int(tensor.shape[0])] += 1
 
     def loads(self, size: int | None) -> None:
         """A data loader is asked for a batch of `size` samples: what was moved since the last one is a batch."""
-        self._loaded = True
         self._batch_ends()
+        if not self._loaded:
+            self._loaded, self.batch_bytes = True, 0
         if size is not None:
             self.loader_batches[size] += 1
 
@@ -71,7 +75,8 @@ class Steps:
             self.transfers += sum(tensor.untyped_storage().nbytes() for tensor in tensors)
 
     def _batch_ends(self) -> None:
-        self.batch_bytes = max(self.batch_bytes, self.transfers)
+        if self._in_loop or self._loaded:
+            self.batch_bytes = max(self.batch_bytes, self.transfers)
         self.transfers = 0
 
     @property
@@ -124,6 +129,7 @@ class Steps:
             self._finish()
         if not self._loaded:
             self._batch_ends()
+        self._in_loop = True
         self.moment("backward")
         for watcher in self.watchers:
             watcher.before_backward(loss)

@@ -22,6 +22,8 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from .answers import ALARMS, Answers, value_of
+
 # an index into `Tracker.places`; -1 where no line of the program stands for it
 Place = int
 NOWHERE: Place = -1
@@ -117,8 +119,10 @@ class Tracker(TorchDispatchMode):
         # everything counts as on the card: the program never uses one
         self.everything = False
         self.active = True
-        # answers for values that do not exist: storages of booleans that are taken for False
-        self.taken_for_false: set[int] = set()
+        # storages of conditions that a healthy program finds false
+        self.alarms: set[int] = set()
+        self.guesses: dict[tuple[str, Place], None] = {}
+        self.answers = Answers(self._guess)
         # what a line made last, largest first: bytes, shape, operation
         self.shapes: dict[Place, tuple[int, tuple[int, ...], str]] = {}
         self._of_sequence: dict[int, Place] = {}
@@ -167,7 +171,7 @@ class Tracker(TorchDispatchMode):
         number = self.where.pop(key, -1)
         if number >= 0:
             self.events.append(-1 - number)
-        self.taken_for_false.discard(key)
+        self.alarms.discard(key)
 
     def promote(self, tensor: torch.Tensor, line: Place = NOWHERE) -> None:
         """A storage of the host that is on the card from now on, moved in place or misjudged at its birth."""
@@ -214,11 +218,13 @@ class Tracker(TorchDispatchMode):
             return func(*args, **kwargs)
         if func is torch.ops.aten._local_scalar_dense.default and isinstance(args[0], FakeTensor):
             if args[0].constant is None:
-                return self._value(args[0])
+                return value_of(args[0], key_of(args[0]) in self.alarms)
         node = running_node()
         name: str = func._schema.name
         card = self._is_for_card(name, node, args, kwargs) if self.card is None else False
-        out = func(*args, **kwargs)
+        done, out = self.answers.size(func, name, args, kwargs)
+        if not done:
+            out = func(*args, **kwargs)
         self._note(func, name, node, card, args, out)
         return out
 
@@ -252,8 +258,8 @@ class Tracker(TorchDispatchMode):
             size = None
             if name in KEEP_UNREDUCED and isinstance(tensor, FakeTensor) and tensor.dim() == 0:
                 size = max(each.numel() for each in tensors_of(args)) * tensor.element_size()
-            elif name == "aten::any":
-                self.taken_for_false.add(key)
+            elif name in ALARMS:
+                self.alarms.add(key)
             self.add(tensor, tensor.device.type == self.card if self.card is not None else card, line, size)
             if node is None:
                 self._shape(line, tensor, name)
@@ -285,13 +291,8 @@ class Tracker(TorchDispatchMode):
         self._last_backward = line
         return line
 
-    def _value(self, tensor: FakeTensor) -> Any:
-        """A value in the place of one that does not exist: no error flag is set, other conditions hold."""
-        if tensor.dtype is torch.bool:
-            return key_of(tensor) not in self.taken_for_false
-        if tensor.dtype.is_complex:
-            return complex(1.0)
-        return 1.0 if tensor.dtype.is_floating_point else 1
+    def _guess(self, text: str) -> None:
+        self.guesses[text, self._line(running_node())] = None
 
 
 def recomputing(node: Any) -> bool:
