@@ -93,3 +93,11 @@ def test_wrong_input(tmp_path: Path) -> None:
         assert result.returncode == 2
         assert said in result.stderr
         assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_a_framework_whose_loop_is_not_known_is_named(tmp_path: Path) -> None:
+    code = "import torch\nfrom fastai.vision.all import vision_learner, resnet34\n\nvision_learner(None, resnet34).fit(3)\n"
+    (tmp_path / "train.py").write_text(code, encoding="utf-8")
+    result = trainlint(tmp_path, "train.py")
+    assert result.returncode == 2
+    assert "it uses fastai, whose loop may run elsewhere or is not known" in result.stderr

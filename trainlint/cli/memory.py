@@ -27,7 +27,10 @@ def show_memory(options: argparse.Namespace) -> int:
     session = Session([root_of(path)])
     found = session.memory(path, options.batch_size)
     if not found:
-        raise UsageError(f"{options.file} has no training loop: a loop that runs `backward()`")
+        why = "a loop that runs `backward()`"
+        if used := session.frameworks(path):
+            why = f"no step that is followed; it uses {', '.join(used)}, whose loop may run elsewhere or is not known"
+        raise UsageError(f"{options.file} has no training loop: {why}")
     try:
         estimate = chosen(found, options.entry)
     except NoSuchEntry as error:

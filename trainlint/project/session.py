@@ -201,6 +201,13 @@ class Session:
         findings = reported(path, document, joined, raw, self.settings)
         return in_cells(found, path, joined), tuple(findings), bool(broken_lines(document.module)[0])
 
+    def frameworks(self, path: str) -> list[str]:
+        """The training frameworks that a file imports, by name."""
+        from trainlint.analysis.frameworks import frameworks_of
+
+        document, _ = self._at_hand(path)
+        return [] if document is None else sorted(frameworks_of(document.module))
+
     def located(self, path: str, line: int) -> tuple[int | None, int]:
         """The cell of a notebook and the line in it, or None and the line of any other file."""
         joined = self._at_hand(path)[1] if path.endswith(".ipynb") else None
