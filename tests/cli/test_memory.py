@@ -96,7 +96,7 @@ def test_wrong_input(tmp_path: Path) -> None:
 
 
 def test_a_framework_whose_loop_is_not_known_is_named(tmp_path: Path) -> None:
-    code = "import torch\nfrom fastai.vision.all import vision_learner, resnet34\n\nvision_learner(None, resnet34).fit(3)\n"
+    code = "from fastai.vision.all import vision_learner, resnet34\n\nvision_learner(None, resnet34).fit(3)\n"
     (tmp_path / "train.py").write_text(code, encoding="utf-8")
     result = trainlint(tmp_path, "train.py")
     assert result.returncode == 2
