@@ -84,6 +84,8 @@ def elements(value: Value) -> list[Value] | None:
         return list(members(value))
     if isinstance(value, Const) and isinstance(value.value, str) and len(value.value) <= 64:
         return [Const(letter) for letter in value.value]
+    if isinstance(value, Array) and value.numbers is not None and value.rank == 1:
+        return [value.but(shape=(), numbers=(number,)) for number in value.numbers]
     return None
 
 

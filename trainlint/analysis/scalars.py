@@ -86,7 +86,7 @@ def fold(op: str, a: Any, b: Any) -> Any:
     return NotImplemented if isinstance(result, complex) else result
 
 
-def binary(run: Run, scope: Scope, op: str, left: Value, right: Value, expr: ir.BinOp | ir.AugAssign) -> Value:
+def binary(run: Run, scope: Scope, op: str, left: Value, right: Value, expr: ir.Expr | ir.AugAssign) -> Value:
     """`left op right`."""
     if isinstance(left, Obj) or isinstance(right, Obj):
         left, right = tensor_of(left), tensor_of(right)
@@ -177,7 +177,7 @@ def array_function(run: Run, scope: Scope, table: str, op: str, values: list[Val
     return (handler(call) if handler is not None else None) or Unknown()
 
 
-def array_operator(run: Run, scope: Scope, op: str, left: Value, right: Value, expr: ir.BinOp | ir.AugAssign) -> Value:
+def array_operator(run: Run, scope: Scope, op: str, left: Value, right: Value, expr: ir.Expr | ir.AugAssign) -> Value:
     handler = registry.FUNCTIONS.get("operator")
     if handler is None:
         return Unknown()

@@ -129,6 +129,8 @@ def record(
     tape = run.program.tape
     if tape is None or run.muted:
         return result
+    if op in HANDS_ON:
+        return result
     if composed(op) and any(isinstance(entry, Site) for entry in tape.entries[before:]):
         return result
     given = tuple(tensors(operands))
@@ -143,14 +145,24 @@ def record(
     return fresh
 
 
+# these give what they are given, or what a function made of it
+HANDS_ON = frozenset(
+    f"builtins.{name}"
+    for name in (
+        *("list", "tuple", "set", "dict", "map", "filter", "zip", "enumerate", "reversed", "sorted"),
+        *("next", "iter", "getattr", "sum"),
+    )
+)
+
+
 def composed(op: str) -> bool:
     """Does an operation cost what the recorded operations inside of it cost?
 
     Not so a model of another library, whose inside is not on the tape.
     """
-    if op in CHECKPOINTS:
+    if op in CHECKPOINTS or op.startswith(("torch.nn.", "Tensor.", "operator.", "einops.")):
         return True
-    return op.startswith(("torch.nn.", "Tensor.", "operator.")) or (op.startswith("torch.") and op.count(".") == 1)
+    return op.startswith("torch.") and op.count(".") == 1
 
 
 # the events that move memory

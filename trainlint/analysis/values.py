@@ -536,6 +536,9 @@ class Array(Value):
     # of integers that the program states; every copy that is made with `but` loses it unless it is given
     bounds: Bounds | None = None
 
+    # the numbers that a short tensor surely holds, of `torch.linspace`; every copy loses them unless they are given
+    numbers: tuple[float, ...] | None = None
+
     # the last axis holds the vector of a token (of an `Embedding`, of a recurrent layer): `token`, or `sequence` where
     # in all likelihood a batch and a time axis stand before it (`batch_first`); a new shape drops it
     vectors: str | None = None
@@ -551,7 +554,7 @@ class Array(Value):
         result = Array.__new__(Array)
         state = result.__dict__
         state.update(self.__dict__)
-        state["axes"] = state["bounds"] = state["source"] = None
+        state["axes"] = state["bounds"] = state["source"] = state["numbers"] = None
         if "shape" in changes:
             state["vectors"] = None
             if "tail" not in changes:

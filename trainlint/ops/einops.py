@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from trainlint.analysis import dims
 from trainlint.analysis.registry import FUNCTIONS, OpCall, called, kind, op
-from trainlint.analysis.values import Array, Const, Mapping, Seq, Unknown, Value, known
-from trainlint.ops import einops_letters
+from trainlint.analysis.values import Array, Const, Mapping, Obj, Seq, Unknown, Value, known, tensor_of
+from trainlint.ops import einops_letters, einops_tape
 from trainlint.ops.arguments import shape_of
 from trainlint.ops.dtypes import kind_of_dtype
 from trainlint.ops.einops_pattern import ELLIPSIS, Malformed, Pattern, Side, check, pattern_of, plain, side, size_of
@@ -94,6 +94,8 @@ def changed(
     """What a pattern makes of a tensor (or of a list of them, which is stacked first)."""
     if isinstance(value, Seq):
         value = stacked(call, value)
+    elif isinstance(value, Obj):
+        value = tensor_of(value)
     written = known(text)
     array = value if isinstance(value, Array) else None
     if not isinstance(written, str):
@@ -228,7 +230,7 @@ def result_of(
         dtype = reduced_type(call, array, meaning) if isinstance(how, str) else None
         range_ = array.range if how in ("mean", "max", "min") and array.range in ("255", "unit") else None
     result = array.but(shape=shape, tail=tail, layout=None, dtype=dtype, range=range_)
-    return einops_letters.follow(call, array, result, pattern)
+    return einops_tape.recorded(call, array, einops_letters.follow(call, array, result, pattern), pattern, how)
 
 
 def result_shape(pattern: Pattern, axes: Axes) -> tuple[tuple[Value, ...] | None, tuple[Value, ...] | None]:

@@ -71,6 +71,8 @@ def nothing(obj: Obj) -> list[Slot] | str:
     "torchvision.ops.StochasticDepth",
     "torchvision.ops.DropBlock2d",
     "torchvision.ops.Permute",
+    "einops.layers.torch.Rearrange",
+    "einops.layers.torch.Reduce",
 )
 def bare(obj: Obj) -> Own:
     """Layers of other libraries without parameters, known to the last part."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import reduce
 from itertools import product
 from math import prod
 from typing import Any
@@ -12,6 +13,7 @@ from trainlint.analysis.iteration import elements, iterate, range_of
 from trainlint.analysis.modules import children, container
 from trainlint.analysis.registry import OpCall, alias, called, kind, method, op
 from trainlint.analysis.run import Run
+from trainlint.analysis.scalars import binary
 from trainlint.analysis.values import (
     Array,
     Class,
@@ -131,6 +133,9 @@ def sum_(call: OpCall) -> Value | None:
             start = number(call.arg(1, "start")) if len(call.args) > 1 else 0
             default = next((v.default for v in value.items if isinstance(v, Const) and v.default), None)
             return Const(sum(numbers) + start, None, default) if start is not None else Unknown()
+        if call.run.program.tape is not None and any(isinstance(v, Array) for v in value.items):
+            first = call.arg(1, "start") or Const(0)
+            return reduce(lambda a, b: binary(call.run, call.scope, "+", a, b, call.node), value.items, first)
     return element(value) if isinstance(value, Seq) and isinstance(element(value), Array) else Unknown()
 
 

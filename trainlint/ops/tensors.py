@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trainlint.analysis.registry import OpCall, alias, array_method, op
-from trainlint.analysis.values import Array, Const, Number, Unknown, Value
+from trainlint.analysis.values import Array, Const, Number, Seq, Unknown, Value
 from trainlint.ops.dtypes import kind_of_dtype
 from trainlint.ops.layers import likely
 
@@ -27,6 +27,9 @@ def numpy_(call: OpCall) -> Value | None:
 def item(call: OpCall) -> Value | None:
     if call.receiver is not None:
         call.run.event("item", call.node, call.scope, call.receiver)
+    known = call.receiver.numbers if isinstance(call.receiver, Array) else None
+    if known is not None:
+        return Const(known[0]) if call.name == "item" else Seq("list", [Const(number) for number in known])
     return number_in(call.receiver) if call.name == "item" else Unknown("a number")
 
 
