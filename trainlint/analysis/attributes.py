@@ -192,6 +192,9 @@ def instance_attribute(run: Run, scope: Scope, value: Instance, name: str, node:
     own = value.attrs.get(OWN)
     if isinstance(own, Obj) and not writers:
         return object_attribute(run, scope, own, name, node)
+    if name == "training" and run.program.tape is not None and is_module_class(value.cls) and not writers:
+        # memory is that of a step that trains
+        return Const(True)
     # one Unknown per attribute of the object
     bases = [base.name for base in value.cls.external_bases() if isinstance(base, Ext)] if not writers else []
     if any((owner, name) in registry.METHODS for owner in ("module", *bases) if bases):

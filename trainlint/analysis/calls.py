@@ -54,10 +54,16 @@ def call(run: Run, scope: Scope, callee: Value, args: list[Value], kwargs: dict[
     if isinstance(callee, Class):
         return instantiate(run, scope, callee, args, kwargs, node)
     if isinstance(callee, (Instance, Obj)):
+        # `Module.__call__` holds the arguments until it is left, whatever `forward` does with their names
+        holding = run.program.tape is not None and is_module(callee)
+        if holding:
+            run.given.append((*args, *kwargs.values()))
         if isinstance(callee, Instance):
             result = call_instance(run, scope, callee, args, kwargs, node)
         else:
             result = call_object(run, scope, callee, args, kwargs, node)
+        if holding:
+            run.given.pop()
         if run.program.watch is not None:
             run.program.watch.gave(callee, result)
         return result

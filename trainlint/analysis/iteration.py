@@ -162,6 +162,10 @@ def unpack(run: Run, scope: Scope, target: ir.Sequence, value: Value) -> None:
     stars = [i for i, t in enumerate(target.elts) if isinstance(t, ir.Star)]
     if isinstance(value, Obj) and value.kind == "size":
         value = sizes(run, scope, value, len(target.elts), stars, target)
+    if isinstance(value, (Obj, Instance)) and container(value) is not None:
+        # a `ModuleList` of layers
+        inside = elements(value)
+        value = Seq("list", inside) if inside is not None else value
     if isinstance(value, Seq) and value.items is not None:
         count = len(target.elts)
         if not stars and len(value.items) == count:

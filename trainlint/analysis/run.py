@@ -58,6 +58,7 @@ class Run:
         "facts",
         "floor",
         "frames",
+        "given",
         "grad",
         "granted",
         "journal",
@@ -79,6 +80,8 @@ class Run:
         self.loops: tuple[Loop, ...] = ()
         self.conds: tuple[tuple[int, Cond], ...] = ()
         self.frames: list[Frame] = []
+        # the arguments of the calls of modules in progress, where a tape is kept
+        self.given: list[tuple[Value, ...]] = []
         self.via: tuple[ir.Stmt, ...] = ()
         self.active: list[ir.FunctionDef | ir.Lambda] = []
         self.grad = True

@@ -202,7 +202,7 @@ def tensors(values: list[Value]) -> Iterator[Array]:
 
 
 def alive(run: Run) -> Live:
-    """What the names of all scopes in progress hold."""
+    """What the names of all scopes, and the calls of modules, in progress hold."""
     found: Live = {}
     for frame in run.frames:
         if frame.scope is not None:
@@ -210,6 +210,10 @@ def alive(run: Run) -> Live:
                 held = tuple(held_by(value))
                 if held:
                     found[id(frame.scope), name] = held
+    for level, values in enumerate(run.given):
+        held = tuple(array for value in values for array in held_by(value))
+        if held:
+            found[level, "(arguments)"] = held
     return found
 
 
