@@ -53,7 +53,9 @@ def test_json(tmp_path: Path) -> None:
     assert lines[15]["saved"] > 0
     # the momentum belongs to the line of the step
     assert lines[17]["held"] >= weights
-    assert sum(line["held"] for line in said["lines"]) == said["peak"]["allocated"]
+    # the workspace of cuBLAS is of no line
+    workspace = said["peak"]["terms"]["workspace"]
+    assert sum(line["held"] for line in said["lines"]) == said["peak"]["allocated"] - workspace
 
 
 def test_notebook(tmp_path: Path) -> None:

@@ -136,7 +136,7 @@ class RandomImages(Dataset):
 
 class Trainer:
     def __init__(self, model, optimizer, loss_fn, exp_name, device):
-        self.model = model.to(device)
+        self.model = model.to(device)  # trainlint: ignore[DV001]
         self.optimizer = optimizer
         self.loss_fn = loss_fn
         self.exp_name = exp_name
