@@ -14,6 +14,7 @@ from trainlint.project.files import root_of
 if TYPE_CHECKING:
     import argparse
 
+    from trainlint.memory.recording import Measured
     from trainlint.project.measuring import Job
 
 FAILED = 1
@@ -21,7 +22,8 @@ FAILED = 1
 
 def show_measure(options: argparse.Namespace) -> int:
     """Run and print. 0 when the step was measured, 1 when the program did not come that far, 2 for wrong use."""
-    from trainlint.memory.measured_report import as_object, as_text
+    if options.from_snapshot is not None:
+        return show(snapshot_of(options), options)
     from trainlint.memory.recording import played
     from trainlint.project.measuring import Run
 
@@ -33,7 +35,26 @@ def show_measure(options: argparse.Namespace) -> int:
     if outcome.recording is None:
         print(f"trainlint: {one_line(outcome.why)}", file=sys.stderr)
         return FAILED
-    measured = played({**outcome.recording, "path": options.file or options.module})
+    return show(played({**outcome.recording, "path": options.file or options.module}), options)
+
+
+def snapshot_of(options: argparse.Namespace) -> Measured:
+    """The snapshot file of the options, replayed. Raises UsageError for a file that is none."""
+    from trainlint.memory.snapshot import measured_of
+    from trainlint.project.snapshots import read_snapshot
+
+    if options.file is not None or options.module is not None:
+        raise UsageError("--from-snapshot reads a file made elsewhere: it takes no program to run")
+    try:
+        return measured_of(read_snapshot(options.from_snapshot), os.path.abspath(options.from_snapshot))
+    except ValueError as error:
+        raise UsageError(f"{options.from_snapshot}: {error}") from error
+
+
+def show(measured: Measured, options: argparse.Namespace) -> int:
+    """Print the report in the format that was asked for."""
+    from trainlint.memory.measured_report import as_object, as_text
+
     if options.output_format == "json":
         print(json.dumps(as_object(measured, locate), ensure_ascii=False, indent=1))
     else:

@@ -91,6 +91,9 @@ def _measure(parser: argparse.ArgumentParser) -> None:
         "--timeout", type=_seconds, default=300.0, metavar="S", help="seconds for the run (default: 300)"
     )
     parser.add_argument("--memory-limit", type=_memory, metavar="SIZE", help="the program gets no more, such as 8GiB")
+    parser.add_argument(
+        "--from-snapshot", metavar="PICKLE", help="read a memory snapshot of CUDA made elsewhere, and run nothing"
+    )
     parser.add_argument("--python", metavar="PATH", help="the interpreter of the program (default: this one)")
     parser.add_argument(
         "--output-format", choices=("text", "json"), default="text", metavar="FORMAT", help="text or json"

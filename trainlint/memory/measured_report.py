@@ -27,13 +27,13 @@ def as_object(measured: Measured, locate: Locate) -> dict[str, Any]:
         "complete": not figures.unknown,
         "unknown": [{**place(where, locate), "what": what} for where, what in figures.unknown],
         "notes": measured.notes,
-        "terms": {name: figures.terms.get(name, 0) for name in TERMS},
+        "terms": {name: figures.terms.get(name, 0 if figures.terms else None) for name in TERMS},
         "peak": {
             "allocated": peak.allocated,
             "reserved": figures.reserved,
             "device": None,
             "at": {**place(peak.line or (figures.path, figures.line), locate), "phase": peak.phase},
-            "terms": {name: peak.roles.get(name, 0) for name in AT_PEAK},
+            "terms": {name: peak.roles.get(name, 0 if figures.terms else None) for name in AT_PEAK},
         },
         "parameters": figures.parameters,
         "per_sample": None,
@@ -74,11 +74,11 @@ def as_text(measured: Measured, locate: Locate) -> list[str]:
     figures, peak = measured.figures, measured.figures.peak
     least = "about " if figures.unknown else ""
     batch = f" at batch {figures.batch_size}" if figures.batch_size is not None else ""
-    how = HOW.get(measured.device, measured.device)
+    how = HOW.get(measured.device, measured.device) if measured.torch else f"a snapshot of {measured.device}"
     rules = f", memory rules of {measured.rules.upper()}" if measured.device in HOW else ""
     result = [
         f"{written((figures.path, figures.line), locate)}  measured{batch}: {how}{rules}",
-        f"  torch {measured.torch}, {measured.steps} optimizer steps",
+        *([f"  torch {measured.torch}, {measured.steps} optimizer steps"] if measured.torch else []),
         f"  peak {least}{human(peak.allocated)} allocated, {least}{human(figures.reserved)} reserved",
     ]
     if peak.line is not None:

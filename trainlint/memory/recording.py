@@ -210,6 +210,16 @@ class Playing:
             peak.roles[role] = peak.roles.get(role, 0) + taken
             peak.lines[line] = peak.lines.get(line, 0) + taken
         message = recording.message
+        reserved = self.allocator.peak_reserved
+        real = message.get("real")
+        if real is not None:
+            # what the device's allocator counted and no operation returned: workspaces of libraries
+            reserved = int(real["reserved"])
+            workspace = int(real["allocated"]) - peak.allocated
+            if workspace > 0:
+                peak.allocated += workspace
+                peak.roles["workspace"] = workspace
+                peak.lines[None] = peak.lines.get(None, 0) + workspace
         path, first = self.backward_line or (str(message.get("path", "")), 1)
         figures = Figures(
             path=path,
@@ -218,7 +228,7 @@ class Playing:
             parameters=recording.parameters,
             terms=self._terms(watched),
             peak=peak,
-            reserved=self.allocator.peak_reserved,
+            reserved=reserved,
             lines=self._lines(watched),
             parameter_lines=self._parameter_lines(),
             unknown=[

@@ -28,7 +28,13 @@ def main(path: str) -> NoReturn:
         channel.send("failed", why=f"torch cannot be imported by {sys.executable}: {error}")
         _leave(2)
     channel.send("started", torch=torch.__version__)
+    from .accelerator import missing
     from .session_torch import Session
+
+    why = missing(spec["device"])
+    if why is not None:
+        channel.send("failed", why=why)
+        _leave(2)
 
     session = Session(spec, channel)
     code = 0

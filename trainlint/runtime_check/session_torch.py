@@ -12,6 +12,7 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from . import loading
+from .accelerator import REAL, Statistics
 from .after_import import AfterImport
 from .channel import Channel
 from .cuda_rules import use_cuda_rules
@@ -28,9 +29,11 @@ class Session:
         self.spec = spec
         self.channel = channel
         self.device: str = chosen(spec["device"])
-        self.rules: str = spec["rules"] or ("cuda" if self.device == "fake" else "cpu")
+        self.rules: str = spec["rules"] or ("cpu" if self.device == "cpu" else "cuda")
         self.notes: list[str] = []
-        self.tracker = Tracker(Lines(spec["roots"]), None, spec.get("attribute", True))
+        card = self.device if self.device in REAL else None
+        self.tracker = Tracker(Lines(spec["roots"]), card, spec.get("attribute", True))
+        self.statistics = Statistics(self.device) if card is not None else None
         self.steps = Steps(self.tracker, spec["steps"], self.finished)
         self.fake = FakeTensorMode(allow_non_fake_inputs=True) if self.device == "fake" else None
         self.pretend = Pretend(self.tracker)
@@ -38,10 +41,14 @@ class Session:
 
     def _prepare(self) -> None:
         patches = AfterImport()
-        pretend_cuda(self.tracker, self.fake is not None)
-        self.pretend.on_transfer = self.steps.transferred
-        if self.rules == "cuda":
-            use_cuda_rules(self.pretend, self.assume)
+        if self.statistics is not None:
+            self.tracker.on_transfer = self.steps.transferred
+            self.steps.on_window = self.statistics.restart
+        else:
+            pretend_cuda(self.tracker, self.fake is not None)
+            self.pretend.on_transfer = self.steps.transferred
+            if self.rules == "cuda":
+                use_cuda_rules(self.pretend, self.assume)
         loading.install(self.steps, self.fake, patches, self.note)
         quiet(patches, self.spec["temporary"], self.note)
         self.steps.install()
@@ -53,7 +60,8 @@ class Session:
     def modes(self) -> list[Any]:
         """The modes that the program runs under, outermost first."""
         fake = [self.fake] if self.fake is not None else []
-        return [*fake, self.tracker, self.pretend]
+        pretend = [self.pretend] if self.statistics is None else []
+        return [*fake, self.tracker, *pretend]
 
     def note(self, text: str) -> None:
         """Something that the person should know; the figures hold."""
@@ -104,6 +112,7 @@ class Session:
         """Send the recording: storages, events, moments; the launcher's side makes figures of them."""
         tracker = self.tracker
         tracker.active = False
+        real = self.statistics.peaks() if self.statistics is not None else None
         gc.collect()
         parameters = self.steps.settle()
         places = [(*_cell(path), line) for path, line in tracker.lines.places]
@@ -125,6 +134,7 @@ class Session:
             steps=self.steps.steps,
             everything=tracker.everything,
             notes=self.notes,
+            real=real,
             unknown=[(text, place) for text, place in tracker.guesses],
         )
 

@@ -29,6 +29,7 @@ class Steps:
         self.finished = finished
         # called around steps: the checks of findings.py
         self.watchers: list[Any] = []
+        self.on_window: Callable[[], None] = lambda: None
         # (number of events so far, what begins, the line)
         self.moments: list[tuple[int, str, Place]] = []
         self.done: collections.Counter[int] = collections.Counter()
@@ -48,6 +49,8 @@ class Steps:
     # ---- what is seen
 
     def moment(self, name: str) -> None:
+        if name == "window":
+            self.on_window()
         self.moments.append((len(self.tracker.events), name, self.tracker.lines.current(2)))
 
     def transferred(self, tensor: torch.Tensor) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import sys
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
@@ -119,6 +119,8 @@ class Tracker(TorchDispatchMode):
         # everything counts as on the card: the program never uses one
         self.everything = False
         self.active = True
+        # called with what a copy from the host made on a real card
+        self.on_transfer: Callable[[torch.Tensor], None] = lambda tensor: None
         # storages of conditions that a healthy program finds false
         self.alarms: set[int] = set()
         self.guesses: dict[tuple[str, Place], None] = {}
@@ -263,6 +265,8 @@ class Tracker(TorchDispatchMode):
             self.add(tensor, tensor.device.type == self.card if self.card is not None else card, line, size)
             if node is None:
                 self._shape(line, tensor, name)
+            if self.card is not None and name == "aten::_to_copy" and not any(map(self.on_card, tensors_of(args))):
+                self.on_transfer(tensor)
         if not self.attribute:
             return
         sequence = sequence_number()
