@@ -268,6 +268,7 @@ ViolationKind = Literal[
     "loss",  # input and target of a loss that cannot be compared
     "dtype",  # a dtype that the operation refuses
     "device",  # operands on different devices
+    "single",  # one value to normalise over, in train mode
     "argument",  # a constructor's own numbers do not fit together (groups, heads)
 ]
 

@@ -235,6 +235,12 @@ def device(call: OpCall) -> Value | None:
     return result
 
 
+@op("torch.accelerator.current_accelerator")
+def accelerator_device(call: OpCall) -> Value | None:
+    """The device of this machine; None where it has no accelerator, which nobody trains with."""
+    return Obj("torch.device", "device", call.node, [Unknown("type")], {}, call.step("torch.accelerator"))
+
+
 @method("device", ".type")
 def device_type(call: OpCall) -> Value | None:
     name = device_named(call.receiver)

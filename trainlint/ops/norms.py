@@ -83,7 +83,34 @@ def batch_norm(call: OpCall) -> Value | None:
             array = array.but(shape=(array.shape[0], features if not lazy else got, *array.shape[2:]))
     elif not floating(call, array):
         return nothing(call)
-    return normed(call, array)
+    if not trains(call) or more_than_one(call, obj, array):
+        return normed(call, array)
+    return nothing(call)
+
+
+def trains(call: OpCall) -> bool:
+    """Is the layer in train mode for certain, in a loop that learns?
+
+    The last `train()` or `eval()` counts, whichever model it was called on.
+    """
+    if not call.run.loops or not call.run.grad or call.run.frames[-1].function == "":
+        return False
+    modes = [event for event in call.run.trace.events if event.kind in ("train_mode", "eval_mode")]
+    if not modes:
+        return True
+    value = modes[-1].value
+    return modes[-1].kind == "train_mode" and (value is None or (isinstance(value, Const) and value.value is True))
+
+
+def more_than_one(call: OpCall, obj: Obj, array: Array) -> bool:
+    """State that each channel has more than one value, as `_verify_batch_size` of torch.nn.functional does."""
+    if array.shape is None:
+        return True
+    sizes = [dims.usual(axis) for axis in (array.shape[0], *array.shape[2:])]
+    # the batch of a loader is a symbol: with a batch size of one it is never anything else
+    holds = False if sizes == [1] * len(sizes) else None
+    batch = array.shape[0]
+    return call.require(holds, "single", array, got=batch, op=obj.name.rpartition(".")[2])
 
 
 def channels_of(array: Array, ranks: tuple[int, ...]) -> Value:

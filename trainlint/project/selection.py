@@ -55,7 +55,7 @@ def _releveled(finding: Finding, levels: Mapping[str, str]) -> Finding:
 
 
 def _default_codes() -> frozenset[str]:
-    rules = {code for code, rule in all_rules().items() if rule.level != "hint" and not rule.preview}
+    rules = {code for code, rule in all_rules().items() if rule.level != "hint"}
     return frozenset(rules | {code for code in OWN_CODES if code != "TR900"})
 
 

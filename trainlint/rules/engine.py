@@ -117,25 +117,30 @@ class Analyser:
         self.failures = []
         try:
             program = self.program(path, document, base)
-            demands = self._demands(program, rules, target)
         except Exception as error:
             self.failures.append((path, "analysis", error))
             log.exception("the analysis of %s failed", path)
             return []
+        demands = self._demands(program, rules, target)
         return list(self._findings(program, [*program.facts, *demands], rules))
 
     def _demands(self, program: Program, rules: Collection[Rule], target: Target | None) -> list[MemoryDemand]:
         """What the loops of a program ask of the target; nothing is computed where no rule or no target wants it."""
-        if target is None or not any(rule.fact is MemoryDemand for rule in rules):
-            return []
-        if not any(isinstance(fact, TrainLoop) for fact in program.facts):
+        asking = [rule for rule in rules if rule.fact is MemoryDemand]
+        if target is None or not asking or not any(isinstance(fact, TrainLoop) for fact in program.facts):
             return []
         from trainlint.memory.demand import demands
         from trainlint.memory.estimate import estimates
         from trainlint.memory.fits import Curve
 
-        recorded = self._recorded(program.file.path, program.file.document)
-        return list(demands(recorded, map(Curve, estimates(recorded)), target))
+        path = program.file.path
+        try:
+            recorded = self._recorded(path, program.file.document)
+            return list(demands(recorded, map(Curve, estimates(recorded)), target))
+        except Exception as error:
+            self.failures += [(path, rule.code, error) for rule in asking]
+            log.exception("the memory of %s cannot be estimated", path)
+            return []
 
     def _findings(self, program: Program, facts: Iterable[object], rules: Collection[Rule]) -> Iterator[Finding]:
         table = subscriptions(rules)

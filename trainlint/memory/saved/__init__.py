@@ -48,7 +48,8 @@ def effect(
     try:
         inplace = inplace or ("inplace" in asked and asked.on("inplace"))
         made = found(Site(name, operands, results, asked, layer, inplace, method, wanted))
-    except Unclear:
+    except (Unclear, IndexError):
+        # an option, or an operand such as the weight of a layer, is not known
         return None
     return made if made is None or wanted else without_graph(made)
 

@@ -22,7 +22,7 @@ from torchvision import datasets, transforms
 data = datasets.CIFAR10("data", transform=transforms.ToTensor())
 loader = DataLoader(data, batch_size=8192)  # warning: [batch-exceeds-gpu-memory]
 net = nn.Sequential(nn.Conv2d(3, 256, 3), nn.ReLU(), nn.Flatten(), nn.Linear(230400, 10)).cuda()
-optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+optimizer = torch.optim.AdamW(net.parameters(), lr=1e-3)
 for x, y in loader:
     x, y = x.cuda(), y.cuda()
     optimizer.zero_grad()
