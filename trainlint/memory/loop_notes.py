@@ -86,7 +86,9 @@ class LoopNotes:
         curve: Curve,
         named: Named,
         target: Target | None,
+        few: bool = True,
     ) -> None:
+        """With `few` loops in the file, common sizes of memory stand in for a target that is not stated."""
         self.program, self.loop, self.named = program, loop, named
         self.curve, self.one = curve, curve.first
         self.path = program.file.path
@@ -98,6 +100,7 @@ class LoopNotes:
             for fact in program.facts
             if isinstance(fact, DataLoader) and any(other.loop is loop.loop for other in fact.loops)
         ]
+        self.few, self.fitted = few, False
         self.summary = self.summarised(target)
 
     def all(self, spots: Spots) -> Iterator[Spot]:
@@ -150,9 +153,13 @@ class LoopNotes:
         with parts that are not known the largest batch is smaller than what is found."""
         if target is not None:
             found = largest_batch(self.curve, target.room())
+            self.fitted = found is not None
             return [f"Largest on {target.name}: {self.bounded(found)}"] if found is not None else []
+        if not self.few:
+            return []
         sizes = [(count, largest_batch(self.curve, count * GIB - device_total(0, None).expected)) for count in COMMON]
         known = [f"{self.bounded(found)} on {count} GiB" for count, found in sizes if found]
+        self.fitted = bool(known)
         return [f"Largest: {' · '.join(known)}"] if known else []
 
     def bounded(self, batch: int) -> str:
@@ -183,6 +190,8 @@ class LoopNotes:
         most = wording.heavy(one, self.named)
         if most:
             yield f"alive when backward begins, by line: {most}"
+        if self.fitted:
+            yield "largest batch: the step played again under the memory that CUDA's context leaves to PyTorch"
         yield from wording.unknown(one, self.named)
 
     def line(self, place: Place) -> str:

@@ -24,6 +24,8 @@ from trainlint.text.place import Span
 
 # columns behind the end of any line: whoever shows a span cuts it there
 END = 1_000_000
+# up to so many loops the search for the largest batch is worth its time without a stated GPU
+FEW = 3
 
 
 class Hint(NamedTuple):
@@ -68,7 +70,7 @@ def notes_of(program: Program, curves: Sequence[Curve], named: Named, target: Ta
     spots = Spots(program)
     for curve, one in zip(curves, found, strict=True):
         if one.loop is not None:
-            result.spots += LoopNotes(program, one.loop, curve, named, target).all(spots)
+            result.spots += LoopNotes(program, one.loop, curve, named, target, len(curves) <= FEW).all(spots)
             result.lenses += lenses(program, one.loop, one, found)
     for where, one in heaviest(found).items():
         result.spots.append(line_note(where, one))

@@ -300,7 +300,7 @@ class App:
 
     def measure(self) -> None:
         """The command of the code lens."""
-        text = "measuring is not part of this version; the figures shown are estimates made without running the code"
+        text = "measuring in the editor is not part of this version yet; `trainlint measure FILE` does it in a terminal"
         self.server.window_show_message(lsp.ShowMessageParams(lsp.MessageType.Info, f"trainlint: {text}"))
 
     def _show_figures(self) -> None:
