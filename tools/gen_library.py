@@ -32,6 +32,22 @@ DROPPED_MODULES = (
     *("typing", "collections.abc", "torch.jit.annotations", "torchvision.models._meta", "torchvision.models._api"),
     *("torchvision.transforms", "torchvision.utils"),
 )
+# calculations with tensors of numbers, which are not followed, and the same with numbers
+REPLACED = {
+    "block_widths = (torch.round(torch.divide(w_0 * torch.pow(w_m, block_capacity), QUANT)) * QUANT).int().tolist()": (
+        "block_widths = [round(w_0 * w_m ** round(math.log((w_a * i + w_0) / w_0) / math.log(w_m)) / QUANT) * QUANT"
+        " for i in range(depth)]"
+    ),
+    "stage_depths = torch.diff(torch.tensor([d for d, t in enumerate(splits) if t])).int().tolist()": (
+        "starts = [d for d, t in enumerate(splits) if t]\n"
+        "stage_depths = [after - before for before, after in zip(starts, starts[1:])]"
+    ),
+    "widths_cont = torch.arange(depth) * w_a + w_0": "",
+    "block_capacity = torch.round(torch.log(widths_cont / w_0) / math.log(w_m))": "",
+    "p_stochastic = np.linspace(0, stochastic_depth_prob, sum(block_layers)).tolist()": (
+        "p_stochastic = [stochastic_depth_prob * i / (sum(block_layers) - 1) for i in range(sum(block_layers))]"
+    ),
+}
 # weights that change what is built; all others have the classes and the image size that the model has anyway
 WEIGHTED = re.compile(r"GoogLeNet|Inception|ViT|FCN|DeepLab|LRASPP")
 
@@ -101,7 +117,10 @@ class Trim(ast.NodeTransformer):
         self.generic_visit(node)
         return ast.copy_location(ast.Assign([node.target], node.value), node)
 
-    def visit_Assign(self, node: ast.Assign) -> ast.AST | None:
+    def visit_Assign(self, node: ast.Assign) -> ast.AST | list[ast.stmt] | None:
+        other = REPLACED.get(ast.unparse(node))
+        if other is not None:
+            return ast.parse(other).body
         target, text = ast.unparse(node.targets[0]), ast.unparse(node.value)
         if target in ("__all__", "T", "D", "V", "M", "__constants__", "_version") or target.startswith("_COMMON_"):
             return None

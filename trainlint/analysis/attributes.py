@@ -5,6 +5,7 @@ from __future__ import annotations
 from trainlint.analysis import registry
 from trainlint.analysis.branches import each
 from trainlint.analysis.modules import OWN, is_module_class
+from trainlint.analysis.parameters import parameter_of
 from trainlint.analysis.run import Run
 from trainlint.analysis.scope import Scope
 from trainlint.analysis.values import (
@@ -191,10 +192,13 @@ def instance_attribute(run: Run, scope: Scope, value: Instance, name: str, node:
         return Method(value, name)
     own = value.attrs.get(OWN)
     if isinstance(own, Obj) and not writers:
-        return object_attribute(run, scope, own, name, node)
+        found = object_attribute(run, scope, own, name, node)
+        if isinstance(found, Obj) and found.kind == "parameter":
+            value.attrs[name] = found
+        return found
     if name == "training" and run.program.tape is not None and is_module_class(value.cls) and not writers:
-        # memory is that of a step that trains
-        return Const(True)
+        # memory is that of a step that trains; where no graph is made, of an evaluation
+        return Const(run.grad)
     # one Unknown per attribute of the object
     bases = [base.name for base in value.cls.external_bases() if isinstance(base, Ext)] if not writers else []
     if any((owner, name) in registry.METHODS for owner in ("module", *bases) if bases):
@@ -239,6 +243,11 @@ def object_attribute(run: Run, scope: Scope, value: Obj, name: str, node: ir.Exp
     for owner in (value.name, value.kind):
         if (owner, name) in registry.METHODS:
             return Method(value, name)
+    if run.program.tape is not None and value.kind == "module":
+        part = parameter_of(value, name)
+        if part is not None:
+            value.attrs[name] = part
+            return part
     result = Unknown(f"{value.name.rpartition('.')[2]}.{name}")
     value.attrs[name] = result
     return result

@@ -5,7 +5,7 @@ from __future__ import annotations
 from trainlint.analysis import registry
 from trainlint.analysis.attributes import Method, WorkspaceModule, bind, get_attribute
 from trainlint.analysis.branches import each
-from trainlint.analysis.classes import instantiate
+from trainlint.analysis.classes import fill_fields, has_fields, instantiate
 from trainlint.analysis.devices import (
     MOVES,
     placed,
@@ -437,7 +437,9 @@ def call_super(run: Run, scope: Scope, node: ir.Call, name: str) -> Value:
             if isinstance(member, Func):
                 return call_function(run, scope, bind(member, receiver), args, kwargs, node)
         if name == "__init__":
-            if isinstance(receiver, Instance):
+            if isinstance(receiver, Instance) and not is_module(receiver) and has_fields(receiver.cls):
+                fill_fields(run, receiver, args, kwargs, labelled=False)
+            elif isinstance(receiver, Instance):
                 inherited_init(run, scope, receiver, args, kwargs, node)
             return Const(None)
         if name == "forward" and isinstance(receiver, Instance) and has_forward(receiver):

@@ -240,6 +240,23 @@ def own_of(value: Instance | Obj) -> Own | str:
     return Own(slots, own.whole, own.besides)
 
 
+def parameter_of(layer: Obj, name: str) -> Value | None:
+    """The parameter of a layer of a library that an attribute is (`fc.weight`): None where it is none, or not known."""
+    own = own_of(layer)
+    if isinstance(own, str):
+        return None
+    slot = next((slot for slot in own.slots if slot.name == name), None)
+    if slot is None:
+        return Const(None) if name == "bias" and any(slot.name == "weight" for slot in own.slots) else None
+    if slot.buffer or slot.shape is None:
+        return None
+    data = Array(shape=slot.shape, dtype=slot.dtype, grad=True, origin=layer.origin)
+    part = Obj("torch.nn.Parameter", "parameter", layer.node, [data], {}, layer.origin, layer.file)
+    if not slot.trainable:
+        part.kwargs["requires_grad"] = Const(False)
+    return part
+
+
 def _prefixes(name: str) -> Iterator[str]:
     while "." in name:
         name = name.rpartition(".")[0]

@@ -18,6 +18,7 @@ KEPT: dict[str, tuple[tuple[str, object], ...]] = {
     "Embedding": (("num_embeddings", None), ("embedding_dim", None), ("padding_idx", None)),
     "EmbeddingBag": (("num_embeddings", None), ("embedding_dim", None)),
     "GroupNorm": (("num_groups", None), ("num_channels", None), ("eps", 1e-5)),
+    "LayerNorm": (("normalized_shape", None), ("eps", 1e-5), ("elementwise_affine", True)),
     "MultiheadAttention": (("embed_dim", None), ("num_heads", None)),
     "Dropout": (("p", 0.5),),
     "Dropout2d": (("p", 0.5),),
