@@ -36,7 +36,13 @@ def estimated(model: str, batch: int = 4, size: int = 224) -> Estimate:
     return found
 
 
-@pytest.mark.parametrize("name", ["resnet18", "squeezenet1_1", "mobilenet_v3_small", "shufflenet_v2_x0_5"])
+FAMILIES = [
+    *("resnet18", "squeezenet1_1", "mobilenet_v3_small", "shufflenet_v2_x0_5", "vit_b_32", "efficientnet_b0"),
+    *("regnet_y_400mf", "convnext_tiny", "mnasnet0_5", "vgg11", "alexnet"),
+]
+
+
+@pytest.mark.parametrize("name", FAMILIES)
 def test_a_model_has_the_parameters_that_the_library_says(name: str) -> None:
     known = entry("torchvision", name)
     assert known is not None
