@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from trainlint.cli.style import harmless
+from trainlint.cli.style import Style, wants_colour
+from trainlint.project.config import Overrides
 from trainlint.project.errors import UsageError
 from trainlint.project.files import root_of
 from trainlint.project.session import Session
@@ -15,37 +16,100 @@ from trainlint.project.session import Session
 if TYPE_CHECKING:
     import argparse
 
+    from trainlint.memory.estimate import Estimate
+    from trainlint.memory.target import Target
+
 
 def show_memory(options: argparse.Namespace) -> int:
-    """Print the estimate of a training loop. Raises UsageError for a file that is none or has no training loop."""
-    from trainlint.memory.entries import NoSuchEntry, chosen, told
-    from trainlint.memory.report import as_object, as_text
+    """Print the estimate of a training loop.
 
+    Raises UsageError for a file that is none or has no training loop, and for a GPU that is not known.
+    """
     path = os.path.abspath(options.file)
     if not os.path.isfile(path):
-        raise UsageError(f"{options.file}: no such file")
-    session = Session([root_of(path)])
-    found = session.memory(path, options.batch_size)
+        raise UsageError(f"{options.file}: {'is a folder' if os.path.isdir(path) else 'no such file'}")
+    overrides = Overrides(config=options.config, gpu=options.gpu, gpu_memory=options.gpu_memory)
+    session = Session([root_of(path)], overrides)
+    target = target_of(session, path)
+    found = session.memory(path, options.batch_size, target)
     if not found:
         why = "a loop that runs `backward()`"
         if used := session.frameworks(path):
             why = f"no step that is followed; it uses {', '.join(used)}, whose loop may run elsewhere or is not known"
         raise UsageError(f"{options.file} has no training loop: {why}")
+    estimate = chosen(found, options.entry)
+    told = report(session, path, estimate, target, whole=options.output_format == "html")
+    if options.output_format == "json":
+        text = json.dumps(told, ensure_ascii=False, indent=1) + "\n"
+    else:
+        from trainlint.cli.memory_text import as_text, plain
+
+        style = Style(options.output_file is None and wants_colour(sys.stdout))
+        encoding = "utf-8" if options.output_file else sys.stdout.encoding or "utf-8"
+        text = plain("\n".join(as_text(told, style)) + "\n", encoding)
+    write(text, options.output_file)
+    mention_others(found, estimate)
+    return 0
+
+
+def target_of(session: Session, path: str) -> Target | None:
+    """The GPU that the command line or the configuration names. Raises UsageError for one that is not known."""
+    from trainlint.memory import target
+    from trainlint.memory.gpus import find, nearest
+
+    config = session.settings.config(os.path.dirname(path))
+    if config.gpu is not None and find(config.gpu) is None:
+        close = nearest(config.gpu)
+        hint = f"; did you mean {' or '.join(close)}?" if close else ""
+        raise UsageError(f"no GPU is called {config.gpu!r}{hint} (`trainlint gpus` lists them)")
+    return target.target_of(config.gpu, config.gpu_memory)
+
+
+def chosen(found: list[Estimate], entry: str | None) -> Estimate:
+    """The loop that is meant. Raises UsageError."""
+    from trainlint.memory import entries
+
     try:
-        estimate = chosen(found, options.entry)
-    except NoSuchEntry as error:
+        return entries.chosen(found, entry)
+    except entries.NoSuchEntry as error:
         raise UsageError(str(error)) from None
+
+
+def report(session: Session, path: str, estimate: Estimate, target: Target | None, *, whole: bool) -> dict[str, Any]:
+    """The object of the contract."""
+    from trainlint.memory.answer import answer
+    from trainlint.memory.report import as_object
 
     def locate(path: str, line: int) -> tuple[str, int | None, int]:
         return (os.path.relpath(path), *session.located(path, line))
 
-    if options.output_format == "json":
-        said = {**as_object(estimate, locate), "path": os.path.relpath(path)}
-        print(json.dumps(said, ensure_ascii=False, indent=1))
-    else:
-        print("\n".join(harmless(line) for line in as_text(estimate, locate)))
-        others = [each for each in found if each is not estimate]
-        if others:
-            loops = ", ".join(told(each) for each in others)
-            print(f"other training loops: {loops}; choose one with --entry", file=sys.stderr)
-    return 0
+    told = as_object(estimate, locate, answer(estimate, target, whole=whole))
+    return {**told, "path": os.path.relpath(path)}
+
+
+def source_line(session: Session, path: str, place: dict[str, Any]) -> str:
+    """The text of a line of the report, without its indentation; empty where it cannot be read."""
+    return session.source_line(os.path.abspath(place["path"]), place["cell"], place["line"]).strip()
+
+
+def write(text: str, file: str | None) -> None:
+    """To a file, or to stdout with a question mark for what a console cannot show. Raises UsageError."""
+    if file is None:
+        encoding = sys.stdout.encoding or "utf-8"
+        sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
+        return
+    try:
+        with open(file, "w", encoding="utf-8", errors="replace", newline="") as stream:
+            stream.write(text)
+    except OSError as error:
+        raise UsageError(f"--output-file {file}: {error.strerror}") from error
+
+
+def mention_others(found: list[Estimate], estimate: Estimate) -> None:
+    """Say on stderr that the file has other loops."""
+    from trainlint.memory.entries import told
+
+    others = [each for each in found if each is not estimate]
+    if others:
+        loops = ", ".join(told(each) for each in others)
+        print(f"other training loops: {loops}; choose one with --entry", file=sys.stderr)

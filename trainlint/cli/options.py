@@ -61,9 +61,18 @@ def _memory_command(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--entry", metavar="NAME", help="the function, or the line of the loop, where there are several"
     )
+    _target(parser)
+    parser.add_argument("--config", metavar="PATH", help="use this configuration file")
     parser.add_argument(
         "--output-format", choices=("text", "json"), default="text", metavar="FORMAT", help="text or json"
     )
+    parser.add_argument("--output-file", metavar="PATH", help="write there instead of to stdout")
+
+
+def _target(parser: argparse._ActionsContainer) -> None:
+    target = parser.add_mutually_exclusive_group()
+    target.add_argument("--gpu", metavar="NAME", help="the GPU that training runs on")
+    target.add_argument("--gpu-memory", metavar="SIZE", type=_memory, help="its memory, such as 24GiB")
 
 
 DEVICES = ("auto", "cuda", "mps", "xpu", "cpu", "fake")
@@ -145,9 +154,7 @@ def _check(parser: argparse.ArgumentParser) -> None:
     fixing.add_argument("--diff", action="store_true", help="show what --fix would change, and change nothing")
     facts = parser.add_argument_group("what to compare with and train on")
     facts.add_argument("--diff-base", metavar="REV", help="compare with this git revision")
-    target = facts.add_mutually_exclusive_group()
-    target.add_argument("--gpu", metavar="NAME", help="the GPU that training runs on")
-    target.add_argument("--gpu-memory", metavar="SIZE", type=_memory, help="its memory, such as 24GiB")
+    _target(facts)
     facts.add_argument("--world-size", metavar="N", type=_positive, help="number of training processes")
     output = parser.add_argument_group("output")
     output.add_argument("--output-format", choices=FORMATS, default="full", metavar="FORMAT", help=", ".join(FORMATS))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 
 from trainlint.analysis.facts import Optimizer
@@ -22,6 +23,9 @@ from trainlint.memory.wiring import by_name
 
 # several devices: what one of them holds beside the model is not counted yet
 SEVERAL = ("DataParallel", "DistributedDataParallel", "FullyShardedDataParallel")
+
+# optimizers with two states for each weight, and what bitsandbytes has in their place
+ADAMS = {"Adam": "Adam8bit", "AdamW": "AdamW8bit", "NAdam": "Adam8bit", "RAdam": "Adam8bit"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,7 @@ class Book:
         self._layers: dict[int, list[Tensor]] = {}
         self._parameters: dict[int, Tensor] = {}
         self._seen: set[Hashable] = set()
+        self._instead: str | None = None
         self._inside: dict[int, list[Tensor]] = {}
         self._groups: dict[int, list[Group]] = {}
         self._values: dict[Hashable, Array] = {}
@@ -198,10 +203,21 @@ class Book:
             self._say(f"what `{name.rpartition('.')[2] or 'the optimizer'}` needs while it steps is not known")
         return found or ()
 
+    def in_place_of_adam(self, optimizer: str | None) -> Book:
+        """The book of the same program with another class for its optimizers of Adam's kind."""
+        if optimizer is None:
+            return self
+        other = copy(self)
+        other.unknown = dict(self.unknown)
+        other._instead = optimizer
+        return other
+
     def _asked(self, optimizer: Value, group: Group) -> tuple[str, dict[str, object] | None]:
         """The class and the arguments by name, None for what is no known optimizer."""
         if not isinstance(optimizer, Obj):
             return "", None
+        if self._instead is not None and optimizer.name.rpartition(".")[2] in ADAMS:
+            return self._instead, {"momentum": 0.9} if self._instead.endswith("SGD") else {}
         # of a class without a known signature the parameters come first as well
         args = optimizer.args if positions(optimizer.name) is not None else optimizer.args[1:]
         return optimizer.name, by_name(optimizer.name, args, {**optimizer.kwargs, **group.options})

@@ -18,12 +18,12 @@ from trainlint.memory.book import Book
 from trainlint.memory.copies import copies, default_dtype
 from trainlint.memory.entries import name_of, strangers
 from trainlint.memory.plan import AS_WRITTEN, Plan
-from trainlint.memory.playback import MOVES, Line, Outcome, Playback
+from trainlint.memory.playback import MOVES, Line, Outcome, Playback, is_constant
 from trainlint.memory.precision import Entry, lowered
 from trainlint.memory.recompute import checkpointed
 from trainlint.memory.rescale import literal_of, with_number, with_symbol
 from trainlint.memory.sizes import Sizes
-from trainlint.memory.timeline import Peak, Storage, Where, total
+from trainlint.memory.timeline import Moment, Peak, Storage, Where, total
 
 
 @dataclass(slots=True)
@@ -49,6 +49,8 @@ class Estimate:
     loop: TrainLoop | None = None
     step: Step | None = None
     plan: Plan = AS_WRITTEN
+    # what the plan lets be recorded of the step
+    course: list[Moment] = field(default_factory=list)
     # what the step itself made and backward finds alive, by line
     held: dict[Where, int] = field(default_factory=dict)
     # what an operation keeps for backward, by the identity of its site on the tape
@@ -120,6 +122,31 @@ class Step:
             found = self._others[batch]
         return found if found is not None else self
 
+    def optimizers(self) -> list[str]:
+        """The classes of the optimizers that step in the loop, without their libraries."""
+        found = {id(event.subject): event.subject for event in self.loop.of("step")}
+        return [value.name.rpartition(".")[2] for value in found.values() if isinstance(value, Obj)]
+
+    def accumulates(self) -> bool:
+        """Does the optimizer step in some of the steps only?"""
+        return any(event.conds_in(self.loop.loop) for event in self.loop.of("step"))
+
+    def single_precision(self) -> bool:
+        """Is everything computed in float32: no autocast, no weights in half precision?"""
+        sites = [entry for entry in self.recorded if isinstance(entry, Site)]
+        return all(site.autocast is None for site in sites) and all(
+            tensor.weight.itemsize == 4 for tensor in self.book.tensors if not tensor.buffer
+        )
+
+    def keeps_cleared(self) -> bool:
+        """Does `zero_grad` of the loop keep the gradients, as zeros?"""
+        return any(is_constant(event.value, False) for event in self.loop.of("zero_grad"))
+
+    def convolves(self) -> bool | None:
+        """Does the step have convolutions, which load cuDNN? None where not all of it is known."""
+        found = any("Conv" in entry.op or ".conv" in entry.op for entry in self.recorded if isinstance(entry, Site))
+        return found or (False if not self.unknown else None)
+
     def _other(self, found: tuple[Program, TrainLoop] | None) -> Step | None:
         return Step(*found) if found is not None else None
 
@@ -138,7 +165,8 @@ class Step:
         """The estimate of this step as it is on the tape."""
         entries, dtypes = self.prepared(plan)
         sizes = Sizes(plan.batch, dtypes)
-        outcome = Playback(self.book, self.loop.loop, sizes, self.program.heed, plan).run(entries)
+        book = self.book.in_place_of_adam(plan.optimizer)
+        outcome = Playback(book, self.loop.loop, sizes, self.program.heed, plan).run(entries)
         return self._told(outcome, plan, batch_of(entries, sizes))
 
     def prepared(self, plan: Plan) -> tuple[Sequence[Entry], dict[int, str]]:
@@ -182,6 +210,7 @@ class Step:
             loop=loop,
             step=self,
             plan=plan,
+            course=outcome.timeline.course or [],
         )
 
 

@@ -27,7 +27,7 @@ class Curve:
         self.first = first
         self._step = first.step
         self._known: dict[int | None, Estimate] = {first.batch_size: first}
-        self._fitting: dict[tuple[int, int], bool] = {}
+        self._fitting: dict[tuple[int | None, int], bool] = {}
         # how often the loop was played
         self.played = 0
 
@@ -45,7 +45,7 @@ class Curve:
             found = self._known[batch] = self._step.estimate(replace(self.first.plan, batch=batch))
         return found
 
-    def fits(self, batch: int, capacity: int) -> bool:
+    def fits(self, batch: int | None, capacity: int) -> bool:
         """Does the step run when PyTorch gets `capacity` bytes of the device?
 
         Where the estimate is not complete, True only means that nothing is known that would not fit.
@@ -60,7 +60,7 @@ class Curve:
             self._fitting[key] = self._played(batch, capacity)
         return self._fitting[key]
 
-    def _played(self, batch: int, capacity: int) -> bool:
+    def _played(self, batch: int | None, capacity: int) -> bool:
         self.played += 1
         try:
             self._step.estimate(replace(self.first.plan, batch=batch, capacity=capacity))

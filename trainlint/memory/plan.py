@@ -15,6 +15,10 @@ class Plan:
 
     `capacity` are the bytes that PyTorch gets of the device, None for no limit. `workspace` are the bytes that cuBLAS
     asks for when it is first used, once by the forward and once by the thread that runs backward.
+
+    The others change what the program does: `accumulate` steps the optimizer every second time only, `optimizer` is
+    the class that takes the place of every optimizer of Adam's kind, and `set_to_none` lets `zero_grad` give the
+    gradients back whatever it is told. With `record` the outcome holds the course of the step.
     """
 
     batch: int | None = None
@@ -23,6 +27,10 @@ class Plan:
     # modules whose calls are checkpointed, and the autocast that all operations with a graph run under
     blocks: tuple[Value, ...] = ()
     autocast: Autocast | None = None
+    accumulate: bool = False
+    optimizer: str | None = None
+    set_to_none: bool = False
+    record: bool = False
 
 
 AS_WRITTEN = Plan()

@@ -75,6 +75,7 @@ class Playback:
         self.heed = heed
         self.loop = loop
         self.sizes = sizes
+        self.plan = plan
         self.timeline = Timeline(plan.capacity, plan.workspace)
         self.graph = Graph(self.timeline)
         self.outcome = Outcome(self.timeline)
@@ -107,7 +108,7 @@ class Playback:
         for step, whole in enumerate(steps):
             self.bound = lives[0]
             if step == 2:
-                self.timeline.watch()
+                self.timeline.watch(self.plan.record)
             self.outcome.batch = 0
             self.segments = {}
             self.outcome.lines, self.outcome.kept = {}, {}
@@ -120,6 +121,8 @@ class Playback:
 
     def sometimes(self, mark: Mark) -> bool:
         """Does an event happen in some of the steps only: every k-th, with accumulation?"""
+        if self.plan.accumulate and mark.event.kind in ("step", "zero_grad"):
+            return True
         return mark.event.kind != "unknown_call" and bool(mark.event.conds_in(self.loop))
 
     def play(self, entry: Site | Mark | Returned) -> None:
@@ -338,7 +341,7 @@ class Playback:
             self.backward(mark)
         elif event.kind == "step":
             self.step(event.subject, place_of(mark))
-        elif event.kind == "zero_grad" and not is_constant(event.value, False):
+        elif event.kind == "zero_grad" and (self.plan.set_to_none or not is_constant(event.value, False)):
             self.graph.clear([tensor.key for tensor in self.book.cleared(event.subject)])
 
     def backward(self, mark: Mark) -> None:

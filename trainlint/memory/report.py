@@ -1,10 +1,12 @@
-"""An estimate as the object that `trainlint memory --output-format json` prints, and as text with bars."""
+"""An estimate as the object that `trainlint memory --output-format json` prints."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any, TypeAlias, get_args
 
+from trainlint.memory.answer import Answer
 from trainlint.memory.estimate import Estimate
 from trainlint.memory.playback import Line
 from trainlint.memory.timeline import Role, Where
@@ -17,13 +19,15 @@ MOST_LINES = 12
 Locate: TypeAlias = Callable[[str, int], tuple[str, "int | None", int]]
 
 
-def as_object(estimate: Estimate, locate: Locate) -> dict[str, Any]:
-    """The contract of DESIGN: sizes in bytes, places with 1-based lines."""
+def as_object(estimate: Estimate, locate: Locate, found: Answer | None = None) -> dict[str, Any]:
+    """The contract of DESIGN: sizes in bytes, places with 1-based lines. `found` is what follows from the estimate."""
     peak = estimate.peak
     at = place(peak.line or (estimate.path, estimate.line), locate)
-    return {
+    device = found.device if found is not None else None
+    result = {
         "version": 1,
         "path": locate(estimate.path, 1)[0],
+        "loop": {**place((estimate.path, estimate.line), locate), "name": estimate.name or None},
         "batch_size": estimate.batch_size,
         "complete": estimate.complete,
         "unknown": [{**place(where, locate), "what": what} for where, what in estimate.unknown],
@@ -31,16 +35,26 @@ def as_object(estimate: Estimate, locate: Locate) -> dict[str, Any]:
         "peak": {
             "allocated": peak.allocated,
             "reserved": estimate.reserved,
-            "device": None,
+            "device": device.expected if device is not None else None,
+            "device_range": [device.low, device.high] if device is not None else None,
+            "device_basis": device.why if device is not None else None,
             "at": {**at, "phase": peak.phase},
             "terms": {name: peak.roles.get(name, 0) for name in AT_PEAK},
         },
         "parameters": estimate.parameters,
         "per_sample": {"activations": estimate.per_sample},
-        "fits": None,
+        "iterations": found.iterations if found is not None else None,
+        "fits": asdict(found.fit) if found is not None and found.fit is not None else None,
+        "what_if": [asdict(other) for other in found.what_if] if found is not None else [],
         "lines": [entry(estimate, where, locate) for where in heaviest(estimate)],
-        "remedies": [],
+        "remedies": [asdict(remedy) for remedy in found.remedies] if found is not None else [],
     }
+    if found is not None and found.table:
+        result["gpus"] = [asdict(each) for each in found.table]
+        result["timeline"] = [
+            {"phase": moment.phase, "allocated": moment.allocated, "terms": moment.roles} for moment in found.course
+        ]
+    return result
 
 
 def place(where: Where, locate: Locate) -> dict[str, Any]:
@@ -69,30 +83,6 @@ def entry(estimate: Estimate, where: tuple[str, int], locate: Locate) -> dict[st
         "shape": " ".join(map(str, line.shape)) if line.shape is not None else None,
         "what": line.what or None,
     }
-
-
-def as_text(estimate: Estimate, locate: Locate) -> list[str]:
-    """Terms with bars, the peak, the heaviest lines, and what is not known."""
-    peak = estimate.peak
-    least = "" if estimate.complete else "at least "
-    batch = f" at batch {estimate.batch_size}" if estimate.batch_size is not None else ""
-    result = [f"{written((estimate.path, estimate.line), locate)}  one training step{batch}"]
-    result.append(f"  peak {least}{human(peak.allocated)} allocated, {least}{human(estimate.reserved)} reserved")
-    if peak.line is not None:
-        result.append(f"  reached in the {peak.phase} of {written(peak.line, locate)}")
-    shown = [(name, estimate.terms[name]) for name in TERMS if estimate.terms.get(name)]
-    result += [f"  {name:12} {human(size):>10}  {bar(size, max(n for _, n in shown))}" for name, size in shown]
-    heavy = [(where, peak.lines[where]) for where in heaviest(estimate) if peak.lines.get(where)][:MOST_LINES]
-    if heavy:
-        result.append("  held at the peak by line")
-        names = [written(where, locate) for where, _ in heavy]
-        width = max(map(len, names))
-        for name, (_, size) in zip(names, heavy, strict=True):
-            result.append(f"  {name:{width}}  {human(size):>10}  {bar(size, heavy[0][1])}")
-    if estimate.unknown:
-        result.append("  not known, and left out of the sums:")
-        result += [f"    {written(w, locate) + ': ' if w is not None else ''}{text}" for w, text in estimate.unknown]
-    return result
 
 
 def written(where: tuple[str, int], locate: Locate) -> str:

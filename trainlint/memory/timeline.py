@@ -6,7 +6,7 @@ from the tape (`analysis.tape`): it lives as long as a name, a list, a graph or 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
@@ -53,6 +53,32 @@ class Peak:
     phase: Phase = "setup"
 
 
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """The living bytes, as taken, after a storage of `line` was made or died."""
+
+    phase: Phase
+    line: Where
+    allocated: int
+    roles: dict[Role, int]
+
+
+def thinned(course: Sequence[Moment], most: int) -> list[Moment]:
+    """About `most` moments in order: of each stretch the first one and the highest one, and every change of phase."""
+    length = max(1, -(-2 * len(course) // most))
+    kept: list[Moment] = []
+    start = 0
+    while start < len(course):
+        end = start + 1
+        while end < len(course) and end - start < length and course[end].phase == course[start].phase:
+            end += 1
+        stretch = course[start:end]
+        highest = max(range(len(stretch)), key=lambda at: stretch[at].allocated)
+        kept += [stretch[at] for at in sorted({0, highest})]
+        start = end
+    return kept
+
+
 class Timeline:
     """The living storages of one device, the allocator behind them, and the peak since `watch`.
 
@@ -67,6 +93,8 @@ class Timeline:
         self.living: dict[int, Storage] = {}
         self.phase: Phase = "setup"
         self.peak = Peak()
+        # after each event, where it is recorded
+        self.course: list[Moment] | None = None
         self._rising = False
         self._line: Where = None
         self._count = 0
@@ -86,6 +114,8 @@ class Timeline:
             self.peak.allocated = self.allocator.allocated
             self._rising, self._line = True, line
             self.peak.phase = self.phase
+        if self.course is not None:
+            self._record(line)
         return storage
 
     def work(self, thread: Phase) -> None:
@@ -108,6 +138,12 @@ class Timeline:
         self._roles[storage.role] -= storage.taken
         self._lines[storage.line] -= storage.taken
         self.allocator.free(id(storage))
+        if self.course is not None:
+            self._record(storage.line)
+
+    def _record(self, line: Where) -> None:
+        if self.course is not None:
+            self.course.append(Moment(self.phase, line, self.allocator.allocated, self._roles.copy()))
 
     def settle(self) -> None:
         """Write down what is alive where the sum has just been higher than ever."""
@@ -124,9 +160,10 @@ class Timeline:
         self.settle()
         self.peak.lines = {line: taken for line, taken in self.peak.lines.items() if taken}
 
-    def watch(self) -> None:
-        """Forget the peak so far: what follows is the step that is reported."""
+    def watch(self, record: bool = False) -> None:
+        """Forget the peak so far: what follows is the step that is reported, and recorded if so wanted."""
         self.settle()
+        self.course = [] if record else None
         self.peak = Peak(self.allocator.allocated, phase=self.phase)
         self._rising, self._line = True, None
         self.allocator.peak_reserved = self.allocator.reserved

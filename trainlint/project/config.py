@@ -61,6 +61,9 @@ class Overrides(NamedTuple):
     def apply(self, config: Config) -> Config:
         """The configuration with the single values replaced; the selections are combined in `selection`."""
         names = ("gpu", "gpu_memory", "world_size", "diff_base")
+        if self.gpu is not None or self.gpu_memory is not None:
+            # what the file says of another GPU does not hold for this one
+            config = config._replace(gpu=None, gpu_memory=None)
         changed = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
         return config._replace(preview=config.preview or self.preview, **changed)
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from trainlint.analysis.describe import Told
     from trainlint.memory.estimate import Estimate
     from trainlint.memory.notes import Notes
+    from trainlint.memory.target import Target
     from trainlint.project.bases import Bases
     from trainlint.project.cache import Cache
     from trainlint.project.notebooks import Cell, Joined
@@ -169,10 +170,22 @@ class Session:
         document, _ = self._at_hand(path)
         return [] if document is None else self._ready_analyser().told_at(path, document, line, rows)
 
-    def memory(self, path: str, batch: int | None = None) -> list[Estimate]:
-        """The memory of a step of each training loop of a file."""
+    def memory(self, path: str, batch: int | None = None, target: Target | None = None) -> list[Estimate]:
+        """The memory of a step of each training loop of a file, on a GPU where one is meant."""
         document, _ = self._at_hand(path)
-        return [] if document is None else self._ready_analyser().memory(path, document, batch)
+        return [] if document is None else self._ready_analyser().memory(path, document, batch, target)
+
+    def source_line(self, path: str, cell: int | None, line: int) -> str:
+        """The text of a line of a file or a cell; empty where there is none."""
+        document, joined = self._at_hand(path)
+        if document is None:
+            return ""
+        try:
+            number = line if cell is None or joined is None else joined.line_of(cell, line)
+        except ValueError:
+            return ""
+        lines = document.text.splitlines()
+        return lines[number - 1] if 0 < number <= len(lines) else ""
 
     def notes(
         self, path: str, heed: Callable[[], None] | None = None

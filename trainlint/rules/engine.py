@@ -168,12 +168,16 @@ class Analyser:
         found = describe(self.watched(path, document), line, column)
         return Hover(*found) if found is not None else None
 
-    def memory(self, path: str, document: Document, batch: int | None = None) -> list[Estimate]:
-        """The memory of a step of each training loop of a file."""
+    def memory(
+        self, path: str, document: Document, batch: int | None = None, target: Target | None = None
+    ) -> list[Estimate]:
+        """The memory of a step of each training loop of a file, on a GPU where one is meant."""
+        from trainlint.memory.device import cublas_workspace
         from trainlint.memory.estimate import estimates
         from trainlint.memory.plan import Plan
 
-        return estimates(self._recorded(path, document), Plan(batch))
+        workspace = cublas_workspace(target.gpu if target is not None else None)
+        return estimates(self._recorded(path, document), Plan(batch, workspace=workspace))
 
     def _recorded(self, path: str, document: Document) -> Program:
         """The program of a file with its tensor operations."""

@@ -1,0 +1,175 @@
+"""The object of `trainlint memory` or `trainlint measure` as text for a terminal: terms with bars, lines, remedies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from trainlint.cli.style import Style, harmless, width
+
+BAR = 24
+# `plain` puts # in its place
+BLOCK = "█"
+MOST_LINES = 12
+MOST_UNKNOWN = 8
+LABELS = {"optimizer": "optimizer state", "workspace": "cuBLAS workspace", "temporary": "temporary"}
+
+
+def as_text(told: Mapping[str, Any], style: Style, columns: int = 80) -> list[str]:
+    """The lines of the report, none wider than `columns` but where a name is."""
+    blocks = [
+        _head(told, style),
+        _peak(told, style),
+        _fits(told, style),
+        _lines(told, style, columns),
+        _remedies(told, style),
+        _unknown(told, style),
+        [f"note: {harmless(note)}" for note in told.get("notes", ())],
+    ]
+    result: list[str] = []
+    for block in blocks:
+        if block:
+            result += [*block, ""]
+    return result[:-1]
+
+
+def plain(text: str, encoding: str) -> str:
+    """The text for a console: # for bars that it cannot show, a question mark for anything else."""
+    try:
+        BLOCK.encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        text = text.replace(BLOCK, "#")
+    return text
+
+
+def human(size: int) -> str:
+    """Bytes as a person reads them."""
+    number = float(size)
+    for unit in ("B", "KiB", "MiB"):
+        if number < 999.5:
+            return f"{number:.0f} {unit}" if unit == "B" or number >= 99.95 else f"{number:.1f} {unit}"
+        number /= 1024
+    return f"{number:.2f} GiB"
+
+
+def where(place: Mapping[str, Any]) -> str:
+    """`train.py:31`, `notebook.ipynb:cell 3:2`; empty where no line is meant."""
+    if place.get("path") is None:
+        return ""
+    cell = "" if place.get("cell") is None else f"cell {place['cell']}:"
+    return harmless(f"{place['path']}:{cell}{place['line']}")
+
+
+def least(told: Mapping[str, Any]) -> str:
+    """Every sum of an estimate is a lower bound where something is not known; one that was measured is not."""
+    return "" if told["complete"] else "about " if told.get("measured") else "at least "
+
+
+def _head(told: Mapping[str, Any], style: Style) -> list[str]:
+    batch = f", batch size {told['batch_size']:,}" if told["batch_size"] is not None else ", batch size not known"
+    epoch = f", {told['iterations']:,} steps an epoch" if told.get("iterations") else ""
+    name = f" of {harmless(told['loop']['name'])}" if told.get("loop") and told["loop"].get("name") else ""
+    place = where(told["loop"]) if told.get("loop") else harmless(told["path"])
+    result = [f"{style.paint(place, 'bold')}  one training step{name}{batch}{epoch}"]
+    if told.get("measured"):
+        result.append(f"measured: {harmless(told['how'])}")
+    return result
+
+
+def _peak(told: Mapping[str, Any], style: Style) -> list[str]:
+    peak, at = told["peak"], told["peak"]["at"]
+    first = f"peak {least(told)}{human(peak['allocated'])}"
+    result = [f"{style.paint(first, 'bold')} of tensors, {human(peak['reserved'])} reserved by PyTorch"]
+    if peak.get("device"):
+        low, high = peak["device_range"]
+        result.append(
+            f"{least(told)}about {human(peak['device'])} of the GPU with the CUDA context "
+            f"({human(low)} to {human(high)})"
+        )
+    if where(at):
+        result.append(f"reached in the {at['phase']}, at {where(at)}")
+    shares = [(LABELS.get(name, name), size) for name, size in peak["terms"].items() if size]
+    shares.sort(key=lambda share: -share[1])
+    return [*result, *_bars(shares, peak["allocated"], style)]
+
+
+def _bars(shares: Sequence[tuple[str, int]], whole: int, style: Style) -> list[str]:
+    room = max((width(name) for name, _ in shares), default=0)
+    most = max((size for _, size in shares), default=1)
+    return [
+        f"  {name}{' ' * (room - width(name))}  {human(size):>9}  {percent(size, whole)}  "
+        f"{style.paint(bar(size, most), 'cyan')}"
+        for name, size in shares
+    ]
+
+
+def percent(size: int, whole: int) -> str:
+    return f"{share:3.0f} %" if (share := 100 * size / max(whole, 1)) >= 0.5 else " <1 %"
+
+
+def bar(size: int, most: int) -> str:
+    return BLOCK * max(1, round(BAR * size / max(most, 1)))
+
+
+def _fits(told: Mapping[str, Any], style: Style) -> list[str]:
+    result = []
+    if told.get("fits"):
+        fits = told["fits"]
+        gpu = f"{harmless(fits['gpu'])}, {human(fits['capacity'])} usable"
+        word, colour = {
+            True: ("fits on", "green"),
+            False: ("does not fit on", "red"),
+            None: ("may not fit on", "yellow"),
+        }[fits["fits"]]
+        largest = fits["largest_batch"]
+        tail = (
+            "" if largest is None else f"; largest batch size {largest:,}" if largest else "; not with any batch size"
+        )
+        result.append(style.paint(f"{word} {gpu}", colour) + tail)
+    for other in told.get("what_if") or ():
+        result.append(
+            f"  batch size {other['batch']:,}: peak {least(told)}{human(other['allocated'])}, "
+            f"{human(other['device'])} of the GPU"
+        )
+    return result
+
+
+def _lines(told: Mapping[str, Any], style: Style, columns: int) -> list[str]:
+    heavy = [line for line in told["lines"] if line["held"]][:MOST_LINES]
+    if not heavy:
+        return []
+    names = [where(line) for line in heavy]
+    room = min(max(map(len, names)), max(20, columns - 42))
+    result = [style.paint("held at the peak, by line", "bold")]
+    for name, line in zip(names, heavy, strict=True):
+        shown = name if len(name) <= room else "…" + name[1 - room :]
+        what = harmless(line["what"] or "").removeprefix("torch.").removeprefix("nn.functional.")
+        shape = f" {line['shape'].replace(' ', '×')}" if line["shape"] else ""
+        left = columns - room - 4 - 9 - 2
+        result.append(f"  {shown:{room}}  {human(line['held']):>9}  {(what + shape)[:left]}".rstrip())
+    rest = sum(line["held"] for line in told["lines"][MOST_LINES:])
+    if rest:
+        result.append(f"  {'the other lines':{room}}  {human(rest):>9}")
+    return result
+
+
+def _remedies(told: Mapping[str, Any], style: Style) -> list[str]:
+    found = told.get("remedies") or []
+    if not found:
+        return []
+    lines = [f"  {'-' + human(remedy['saves']):>10}  {harmless(remedy['title'])}" for remedy in found]
+    return [style.paint("what would lower the peak", "bold"), *lines]
+
+
+def _unknown(told: Mapping[str, Any], style: Style) -> list[str]:
+    found = told["unknown"]
+    if not found:
+        return []
+    left_out = "" if told.get("measured") else ", and left out of the sums"
+    result = [style.paint(f"not known{left_out}:", "yellow")]
+    for each in found[:MOST_UNKNOWN]:
+        place = where(each)
+        result.append(f"  {place + ': ' if place else ''}{harmless(each['what'])}")
+    if len(found) > MOST_UNKNOWN:
+        result.append(f"  and {len(found) - MOST_UNKNOWN} more")
+    return result

@@ -1,0 +1,116 @@
+"""Everything that `trainlint memory` says about a loop: the estimate, what fits where, and what would help."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from trainlint.analysis import dims
+from trainlint.analysis.cards import batches
+from trainlint.analysis.facts import DataLoader
+from trainlint.analysis.values import Const
+from trainlint.memory.device import DeviceTotal, device_total
+from trainlint.memory.estimate import Estimate
+from trainlint.memory.fits import Curve, largest_batch
+from trainlint.memory.remedies import Remedy, remedies
+from trainlint.memory.target import Target, target_of
+from trainlint.memory.timeline import Moment, thinned
+
+# GPUs of many sizes that many people have or can rent
+USUAL = ("T4", "RTX 3060", "RTX 4090", "A100-40GB", "H100", "B200")
+POINTS = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """Does the step run on a device with `capacity` bytes, and what is the largest batch that does?
+
+    None is what is not known: an incomplete estimate only proves what does not fit.
+    """
+
+    gpu: str
+    capacity: int
+    fits: bool | None
+    largest_batch: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class WhatIf:
+    """The bytes at another batch size."""
+
+    batch: int
+    allocated: int
+    reserved: int
+    device: int
+
+
+@dataclass(slots=True)
+class Answer:
+    """An estimate and what follows from it. `iterations` are those of an epoch, where the data set is known."""
+
+    estimate: Estimate
+    device: DeviceTotal
+    fit: Fit | None = None
+    table: list[Fit] = field(default_factory=list)
+    what_if: list[WhatIf] = field(default_factory=list)
+    iterations: int | None = None
+    remedies: list[Remedy] = field(default_factory=list)
+    course: list[Moment] = field(default_factory=list)
+
+
+def answer(estimate: Estimate, target: Target | None = None, *, whole: bool = False) -> Answer:
+    """What follows from an estimate; `whole` with the course of the step and a table of GPUs, which take their time."""
+    gpu = target.gpu if target is not None else None
+    convolves = estimate.step.convolves() if estimate.step is not None else None
+    result = Answer(estimate, device_total(estimate.reserved, gpu, convolves))
+    if estimate.step is None:
+        return result
+    curve = Curve(estimate)
+    if target is not None:
+        result.fit = fit(curve, target, convolves)
+    result.what_if = [what_if(curve, batch, target, convolves) for batch in neighbours(curve)]
+    result.iterations = iterations(estimate)
+    result.remedies = remedies(curve)
+    if whole:
+        targets = [made for name in USUAL if (made := target_of(name, None)) is not None]
+        result.table = [fit(curve, each, convolves) for each in targets]
+        result.course = thinned(estimate.step.estimate(replace(estimate.plan, record=True)).course, POINTS)
+    return result
+
+
+def fit(curve: Curve, target: Target, convolves: bool | None = None) -> Fit:
+    """Whether the step of a curve fits into a device."""
+    one = curve.first
+    room = target.usable - device_total(0, target.gpu, convolves).expected
+    runs: bool | None = room > 0 and curve.fits(one.batch_size, room)
+    largest = largest_batch(curve, room) if room > 0 else 0
+    if not one.complete:
+        runs, largest = (False if runs is False else None), None
+    return Fit(target.name, target.usable, runs, largest)
+
+
+def neighbours(curve: Curve) -> list[int]:
+    """Half the batch and double the batch."""
+    batch = curve.batch
+    return [] if batch is None else [size for size in (batch // 2, 2 * batch) if size]
+
+
+def what_if(curve: Curve, batch: int, target: Target | None, convolves: bool | None) -> WhatIf:
+    other = curve.at(batch)
+    device = device_total(other.reserved, target.gpu if target is not None else None, convolves)
+    return WhatIf(batch, other.peak.allocated, other.reserved, device.expected)
+
+
+def iterations(estimate: Estimate) -> int | None:
+    """The steps of an epoch at the batch size of the estimate, of the only loader of the loop."""
+    loop, step = estimate.loop, estimate.step
+    if loop is None or step is None or estimate.batch_size is None:
+        return None
+    loaders = [
+        fact
+        for fact in step.program.facts
+        if isinstance(fact, DataLoader) and any(other.loop is loop.loop for other in fact.loops)
+    ]
+    if len(loaders) != 1 or dims.usual(loaders[0].batch_size) is None:
+        return None
+    found = batches(loaders[0].value, Const(estimate.batch_size), loaders[0].length)
+    return found[0] if found is not None else None

@@ -1,0 +1,92 @@
+"""What would need less memory, each found by playing the step again under a changed plan."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from trainlint.analysis.autocast import Autocast
+from trainlint.analysis.tape import Site
+from trainlint.analysis.values import Instance
+from trainlint.memory.book import ADAMS
+from trainlint.memory.estimate import Estimate, Step
+from trainlint.memory.fits import Curve
+from trainlint.memory.plan import Plan
+
+# what saves less of the peak is not worth the words
+LEAST = 0.01
+BFLOAT16 = Autocast(True, "bfloat16", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """A change, in words, and the bytes by which it lowers the peak of what is allocated."""
+
+    title: str
+    saves: int
+
+
+def remedies(curve: Curve) -> list[Remedy]:
+    """The changes that apply to the program and save something, the one that saves most first."""
+    one = curve.first
+    found = []
+    for title, plan in changes(curve):
+        saves = one.peak.allocated - changed(curve, plan).peak.allocated
+        if saves > LEAST * one.peak.allocated:
+            found.append(Remedy(title, saves))
+    return sorted(found, key=lambda remedy: -remedy.saves)
+
+
+def changed(curve: Curve, plan: Plan) -> Estimate:
+    """The estimate by another plan."""
+    assert curve.first.step is not None
+    return curve.first.step.estimate(plan)
+
+
+def changes(curve: Curve) -> Iterator[tuple[str, Plan]]:
+    """What could be changed about the step."""
+    one = curve.first
+    plan, step = one.plan, one.step
+    if step is None:
+        return
+    half = one.batch_size // 2 if curve.batch is not None and one.batch_size else 0
+    if half:
+        yield f"batch size {half} instead of {one.batch_size}", replace(plan, batch=half)
+        if not step.accumulates():
+            title = f"gradient accumulation, 2 × {half} instead of {one.batch_size}"
+            yield title, replace(plan, batch=half, accumulate=True)
+    if step.single_precision():
+        yield "automatic mixed precision (bfloat16)", replace(plan, autocast=BFLOAT16)
+    repeated = blocks(step)
+    if repeated:
+        title = f"activation checkpointing of the {len(repeated)} `{repeated[0].cls.name}` modules"
+        yield title, replace(plan, blocks=(*plan.blocks, *repeated))
+    adams = [name for name in step.optimizers() if name in ADAMS]
+    if adams:
+        yield f"SGD with momentum instead of {adams[0]}", replace(plan, optimizer="torch.optim.SGD")
+        eight = f"bitsandbytes.optim.{ADAMS[adams[0]]}"
+        yield f"8-bit {adams[0]} of bitsandbytes", replace(plan, optimizer=eight)
+    if step.keeps_cleared():
+        yield "`zero_grad()` without `set_to_none=False`", replace(plan, set_to_none=True)
+
+
+def blocks(step: Step) -> list[Instance]:
+    """The modules that a model repeats: the most of one class, as far outside as any class is repeated.
+
+    Not where the program checkpoints some itself.
+    """
+    sites = [entry for entry in step.recorded if isinstance(entry, Site)]
+    if any(site.region is not None for site in sites):
+        return []
+    deepest = max((len(site.within) for site in sites), default=0)
+    for depth in range(deepest):
+        found: dict[int, Instance] = {}
+        for site in sites:
+            if site.grad and len(site.within) > depth and isinstance(site.within[depth], Instance):
+                found[id(site.within[depth])] = site.within[depth]
+        counts = Counter(id(module.cls) for module in found.values())
+        if counts and counts.most_common(1)[0][1] > 1:
+            cls = counts.most_common(1)[0][0]
+            return [module for module in found.values() if id(module.cls) == cls]
+    return []
