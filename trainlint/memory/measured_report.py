@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from trainlint.memory.playback import Line
-from trainlint.memory.recording import Figures, Measured
+from trainlint.memory.recording import Figures, Measured, RuntimeFinding
 from trainlint.memory.report import AT_PEAK, MOST_LINES, TERMS, Locate, bar, human, place, written
 
 HOW = {"fake": "fake tensors, nothing computed", "cpu": "computed on the CPU as if on a card"}
@@ -27,6 +27,7 @@ def as_object(measured: Measured, locate: Locate) -> dict[str, Any]:
         "complete": not figures.unknown,
         "unknown": [{**place(where, locate), "what": what} for where, what in figures.unknown],
         "notes": measured.notes,
+        "findings": [finding(each, figures, locate) for each in measured.findings],
         "terms": {name: figures.terms.get(name, 0 if figures.terms else None) for name in TERMS},
         "peak": {
             "allocated": peak.allocated,
@@ -44,6 +45,28 @@ def as_object(measured: Measured, locate: Locate) -> dict[str, Any]:
             {"step": point.step, "phase": point.phase, "allocated": point.allocated, "terms": point.roles}
             for point in measured.timeline
         ],
+    }
+
+
+def finding(found: RuntimeFinding, figures: Figures, locate: Locate) -> dict[str, Any]:
+    """A finding in the form of `trainlint check`; the whole line is meant."""
+    where = place(found.where or (figures.path, figures.line), locate)
+    return {
+        "code": found.code,
+        "id": found.id,
+        "family": "runtime",
+        "level": found.level,
+        "certainty": "proved",
+        "message": found.message,
+        "path": where["path"],
+        "cell": where["cell"],
+        "line": where["line"],
+        "column": 1,
+        "end_line": where["line"],
+        "end_column": 1,
+        "related": [],
+        "fixes": [],
+        "url": "",
     }
 
 
@@ -95,4 +118,7 @@ def as_text(measured: Measured, locate: Locate) -> list[str]:
     if figures.unknown:
         result.append("  not known:")
         result += [f"    {written(w, locate) + ': ' if w is not None else ''}{text}" for w, text in figures.unknown]
+    for found in measured.findings:
+        at = written(found.where or (figures.path, figures.line), locate)
+        result.append(f"{at}: {found.level}[{found.code}]: {found.message}")
     return [*result, *(f"  note: {note}" for note in measured.notes)]

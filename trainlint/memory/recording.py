@@ -48,6 +48,17 @@ class Figures:
     unknown: list[tuple[Where, str]]
 
 
+@dataclass(frozen=True, slots=True)
+class RuntimeFinding:
+    """A mistake that the running step showed, RT001 and up; `where` is None where no line stands for it."""
+
+    code: str
+    id: str
+    level: str
+    message: str
+    where: Where
+
+
 @dataclass(slots=True)
 class Measured:
     """A recording, played back."""
@@ -61,6 +72,7 @@ class Measured:
     everything: bool
     timeline: list[Sample]
     notes: list[str] = field(default_factory=list)
+    findings: list[RuntimeFinding] = field(default_factory=list)
 
 
 class Recording:
@@ -244,6 +256,10 @@ class Playing:
             steps=int(message.get("steps", 0)),
             everything=bool(message.get("everything")),
             timeline=self._timeline(),
+            findings=[
+                RuntimeFinding(code, id, level, text, recording.places[place] if place >= 0 else None)
+                for code, id, level, text, place in message.get("findings", ())
+            ],
             notes=[str(note) for note in message.get("notes", ())],
         )
 

@@ -94,6 +94,7 @@ def _patch_loader(steps: Steps, fake_mode: Any) -> None:
             try:
                 with without_modes():
                     batch = next(iterator)
+                    steps.on_batch(list(tensors_of(batch)))
             except StopIteration:
                 return
             batch = _seen(batch, fake_mode)

@@ -16,6 +16,7 @@ from .accelerator import REAL, Statistics
 from .after_import import AfterImport
 from .channel import Channel
 from .cuda_rules import use_cuda_rules
+from .findings import Findings
 from .pretend import Pretend, pretend_cuda
 from .quiet import quiet
 from .steps import Steps
@@ -37,6 +38,8 @@ class Session:
         self.steps = Steps(self.tracker, spec["steps"], self.finished)
         self.fake = FakeTensorMode(allow_non_fake_inputs=True) if self.device == "fake" else None
         self.pretend = Pretend(self.tracker)
+        self.findings = Findings(self.steps, self.device == "cpu")
+        self.steps.on_batch = self.findings.batch
         self._prepare()
 
     def _prepare(self) -> None:
@@ -115,6 +118,7 @@ class Session:
         real = self.statistics.peaks() if self.statistics is not None else None
         gc.collect()
         parameters = self.steps.settle()
+        self.findings.finish()
         places = [(*_cell(path), line) for path, line in tracker.lines.places]
         self.channel.send(
             "recording",
@@ -135,6 +139,7 @@ class Session:
             everything=tracker.everything,
             notes=self.notes,
             real=real,
+            findings=self.findings.found,
             unknown=[(text, place) for text, place in tracker.guesses],
         )
 

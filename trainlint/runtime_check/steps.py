@@ -29,6 +29,8 @@ class Steps:
         self.finished = finished
         # called around steps: the checks of findings.py
         self.watchers: list[Any] = []
+        # called with the tensors of a batch before they become fake
+        self.on_batch: Callable[[list[torch.Tensor]], None] = lambda tensors: None
         self.on_window: Callable[[], None] = lambda: None
         # (number of events so far, what begins, the line)
         self.moments: list[tuple[int, str, Place]] = []
@@ -188,7 +190,7 @@ class Steps:
                 if parameter is not None:
                     self._parameters[id(parameter)] = parameter
             buffers += [each for each in module._buffers.values() if each is not None]
-        for parameter in self._of_optimizers():
+        for parameter in self.held_by_optimizers():
             self._parameters[id(parameter)] = parameter
         for buffer in buffers:
             self.tracker.mark(buffer, "buffers")
@@ -196,7 +198,11 @@ class Steps:
             self.tracker.mark(parameter, "parameters")
         return list(self._parameters.values())
 
-    def _of_optimizers(self) -> Iterator[Any]:
+    def parameters(self) -> list[Any]:
+        """Those found so far."""
+        return list(self._parameters.values())
+
+    def held_by_optimizers(self) -> Iterator[Any]:
         for optimizer in self.optimizers:
             for group in getattr(optimizer, "param_groups", ()):
                 yield from group["params"]

@@ -11,6 +11,7 @@ node that runs in backward gives its number back (`torch._C._current_autograd_no
 
 from __future__ import annotations
 
+import collections
 import os
 import sys
 import weakref
@@ -125,6 +126,8 @@ class Tracker(TorchDispatchMode):
         self.alarms: set[int] = set()
         self.guesses: dict[tuple[str, Place], None] = {}
         self.answers = Answers(self._guess)
+        # how often a value was asked for, by line
+        self.syncs: collections.Counter[Place] = collections.Counter()
         # what a line made last, largest first: bytes, shape, operation
         self.shapes: dict[Place, tuple[int, tuple[int, ...], str]] = {}
         self._of_sequence: dict[int, Place] = {}
@@ -218,8 +221,10 @@ class Tracker(TorchDispatchMode):
         kwargs = kwargs or {}
         if not self.active:
             return func(*args, **kwargs)
-        if func is torch.ops.aten._local_scalar_dense.default and isinstance(args[0], FakeTensor):
-            if args[0].constant is None:
+        if func is torch.ops.aten._local_scalar_dense.default:
+            if self.on_card(args[0]):
+                self.syncs[self.lines.current(2)] += 1
+            if isinstance(args[0], FakeTensor) and args[0].constant is None:
                 return value_of(args[0], key_of(args[0]) in self.alarms)
         node = running_node()
         name: str = func._schema.name
