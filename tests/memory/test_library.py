@@ -50,6 +50,11 @@ def test_a_model_has_the_parameters_that_the_library_says(name: str) -> None:
     assert (found.complete, found.parameters) == (True, known["parameters"])
 
 
+def test_a_model_is_asked_for_by_its_name() -> None:
+    found = estimated("models.get_model('resnet18', num_classes=10)")
+    assert (found.complete, found.parameters) == (True, 11_181_642)
+
+
 def test_what_happens_inside_is_billed_to_the_line_of_the_program() -> None:
     found = estimated("models.resnet18(weights=models.ResNet18_Weights.DEFAULT)")
     lines = {line for path, line in found.lines if path == PATH}

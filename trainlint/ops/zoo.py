@@ -13,7 +13,20 @@ from trainlint.analysis import dims
 from trainlint.analysis.calls import call as invoke
 from trainlint.analysis.modules import REST
 from trainlint.analysis.registry import OpCall, method, op
-from trainlint.analysis.values import Array, Const, Ext, Instance, Mapping, Obj, Unknown, Value, axis, is_none, truth
+from trainlint.analysis.values import (
+    Array,
+    Const,
+    Ext,
+    Func,
+    Instance,
+    Mapping,
+    Obj,
+    Unknown,
+    Value,
+    axis,
+    is_none,
+    truth,
+)
 from trainlint.ops import zoo_tables
 from trainlint.ops.layers import first_array, here, nothing, of_rank, use
 from trainlint.ops.torchvision import preset_of
@@ -42,6 +55,10 @@ def torchvision_model(call: OpCall) -> Value | None:
         if not isinstance(name, str):
             return made(call, call.name)
         qualified, args = f"torchvision.models.{name}", call.args[1:]
+        inside = call.run.program.external(qualified)
+        if isinstance(inside, Func):
+            kwargs = {key: value for key, value in call.kwargs.items() if key != "name"}
+            return invoke(call.run, call.scope, inside, args, kwargs, call.node)
     elif parts[-1].startswith(("get_", "list_")):
         return None
     obj = made(call, qualified, args)
