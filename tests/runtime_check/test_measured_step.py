@@ -146,3 +146,30 @@ def test_values_that_do_not_exist(lab: Lab) -> None:
     assert where is not None
     assert where[1] == 14
     assert measured.figures.parameters == 8 * 8 + 8
+
+
+def test_old_types_and_absent_trackers(lab: Lab) -> None:
+    measured = lab.measured(
+        """
+        import comet_ml
+        import torch
+        from torch.utils.tensorboard import SummaryWriter
+
+        comet_ml.init(project="x")
+        writer = SummaryWriter()
+        Tensor = torch.cuda.FloatTensor if torch.cuda.is_available() else torch.FloatTensor
+        net = torch.nn.Linear(8, 8).cuda()
+        optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+        for step in range(4):
+            x = torch.ones(4, 8, dtype=torch.int64).type(Tensor)
+            target = Tensor(4, 8).fill_(1.0)
+            assert x.is_cuda and target.is_cuda and isinstance(target, Tensor)
+            loss = (net(x) - target).pow(2).mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            writer.add_scalar("loss", loss, step)
+        """
+    )
+    assert measured.figures.parameters == 8 * 8 + 8
+    assert "the package comet_ml is not installed: nothing is logged to it" in measured.notes

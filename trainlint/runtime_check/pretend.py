@@ -61,6 +61,10 @@ class Pretend(TorchFunctionMode):
             return func(*args, **kwargs)
         if func in _ABOUT_THE_SIDE:
             return self._side(func, args[0])
+        if func is T.type and len(args) > 1:
+            dtype = legacy_dtype(args[1])
+            if dtype is not None:
+                return self._move(T.to, (args[0], CARD, dtype), {})
         if func is T.cpu:
             return args[0].detach().clone()
         if func is T.cuda or (func is T.to and self._moves(args, kwargs)):
@@ -156,6 +160,7 @@ def placeholder(func: Any, args: Any) -> tuple[bool, Any]:
 def pretend_cuda(tracker: Tracker, fake: bool) -> None:
     """Patch `torch` so that a program sees one CUDA card. Nothing is undone: the process ends after the step."""
     _patch_cuda_module()
+    _patch_legacy_types(tracker)
     _patch_modules(tracker, fake)
     _patch_amp()
     if fake:
@@ -232,6 +237,47 @@ def _generators() -> Any:
             return plain(CPU if is_card(device) else device)
 
     return Kind("Generator", (), {"__module__": "torch._C"})
+
+
+# the old tensor types of a card, as `torch.cuda.FloatTensor`
+LEGACY: dict[str, torch.dtype] = {
+    "FloatTensor": torch.float32,
+    "DoubleTensor": torch.float64,
+    "HalfTensor": torch.float16,
+    "BFloat16Tensor": torch.bfloat16,
+    "LongTensor": torch.int64,
+    "IntTensor": torch.int32,
+    "ShortTensor": torch.int16,
+    "ByteTensor": torch.uint8,
+    "CharTensor": torch.int8,
+    "BoolTensor": torch.bool,
+}
+
+
+def legacy_dtype(kind: Any) -> torch.dtype | None:
+    """The dtype of an old type of the card, given as the type or its name; None for all else."""
+    if isinstance(kind, type):
+        return getattr(kind, "_legacy_dtype", None)
+    if isinstance(kind, str) and kind.startswith("torch.cuda."):
+        return LEGACY.get(kind.rpartition(".")[2])
+    return None
+
+
+def _patch_legacy_types(tracker: Tracker) -> None:
+    def make(name: str, dtype: torch.dtype) -> Any:
+        class Kind(type):
+            def __instancecheck__(cls, value: Any) -> bool:
+                return isinstance(value, torch.Tensor) and value.dtype is dtype and tracker.on_card(value)
+
+            def __call__(cls, *args: Any) -> Any:
+                if len(args) == 1 and not isinstance(args[0], (int, torch.Size)):
+                    return torch.as_tensor(args[0], dtype=dtype, device="cuda")
+                return torch.empty(*args, dtype=dtype, device="cuda")
+
+        return Kind(name, (), {"__module__": "torch.cuda", "_legacy_dtype": dtype})
+
+    for name, dtype in LEGACY.items():
+        setattr(torch.cuda, name, make(name, dtype))
 
 
 class _Idle:

@@ -6,6 +6,7 @@ import contextlib
 import gc
 import os
 import sys
+import time
 from typing import Any
 
 import torch
@@ -19,6 +20,7 @@ from .cuda_rules import use_cuda_rules
 from .findings import Findings
 from .pretend import Pretend, pretend_cuda
 from .quiet import quiet
+from .stand_ins import StandIns
 from .steps import Steps
 from .tracker import Lines, Tracker
 
@@ -38,6 +40,7 @@ class Session:
         self.steps = Steps(self.tracker, spec["steps"], self.finished)
         self.fake = FakeTensorMode(allow_non_fake_inputs=True) if self.device == "fake" else None
         self.pretend = Pretend(self.tracker)
+        self.started = time.process_time()
         self.findings = Findings(self.steps, self.device == "cpu")
         self.steps.on_batch = self.findings.batch
         self._prepare()
@@ -54,6 +57,7 @@ class Session:
                 use_cuda_rules(self.pretend, self.assume)
         loading.install(self.steps, self.fake, patches, self.note)
         quiet(patches, self.spec["temporary"], self.note)
+        StandIns(self.note)
         self.steps.install()
         os.register_at_fork(after_in_child=self._forked)
 
@@ -115,6 +119,7 @@ class Session:
         """Send the recording: storages, events, moments; the launcher's side makes figures of them."""
         tracker = self.tracker
         tracker.active = False
+        seconds = time.process_time() - self.started
         real = self.statistics.peaks() if self.statistics is not None else None
         gc.collect()
         parameters = self.steps.settle()
@@ -140,6 +145,7 @@ class Session:
             notes=self.notes,
             real=real,
             findings=self.findings.found,
+            seconds=seconds,
             unknown=[(text, place) for text, place in tracker.guesses],
         )
 
