@@ -25,6 +25,11 @@ MODULES = (
     *("video.resnet", "video.s3d", "video.swin_transformer", "video.mvit"),
 )
 OPERATIONS = ("misc", "stochastic_depth")
+# of torch, trimmed by hand: without what asks for the fast path of inference, and with masks as they are given
+TRANSFORMER = (
+    "Transformer",
+    *(f"Transformer{part}{kind}" for part in ("Encoder", "Decoder") for kind in ("", "Layer")),
+)
 # functions of the library whose only use is telemetry, registration or scripting
 DROPPED_CALLS = frozenset({"_log_api_usage_once", "_assert", "warn", "wrap", "_disable_jit", "load_state_dict"})
 DROPPED_DECORATORS = frozenset({"register_model", "handle_legacy_interface", "unused", "_overload_method", "wrap"})
@@ -230,7 +235,7 @@ def main() -> None:
         assert spec is not None, "torchvision is not installed"
         assert spec.origin is not None
         source = Path(spec.origin).parent
-    index: dict[str, str] = {}
+    index = {f"torch.nn.{name}": "torch.nn.modules.transformer" for name in TRANSFORMER}
     folder = TARGET / "torchvision"
     shutil.rmtree(folder, ignore_errors=True)
     size = 0

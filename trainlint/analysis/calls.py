@@ -364,12 +364,12 @@ def array_call(
         tape = run.program.tape
         before = len(tape.entries) if tape is not None else 0
         result = handler(registry.OpCall(run, scope, node, name, args, kwargs, receiver))
+        if name == "type_as" and isinstance(result, Array):
+            result = result.but(device="given")
         if result is not None:
             if tape is not None and receiver.lib == "torch":
                 operands = [receiver, *args, *kwargs.values()]
                 result = record(run, scope, f"Tensor.{name}", node, operands, result, args, kwargs, before)
-            if name == "type_as" and isinstance(result, Array):
-                return result.but(device="given")
             if args and name not in FOLLOWS:
                 report_mixed(run, scope, node, name, [receiver, *args])
             return result

@@ -155,6 +155,8 @@ def instantiate(
     instance = Instance(cls, step(scope.file, node, f"{cls.name}(…)"))
     instance.args, instance.kwargs = args, kwargs
     instance.depth = run.tick()
+    if cls.file.library and not scope.file.library:
+        instance.factory = Obj(cls.name, "module", node, args, kwargs)
     if cls.extends(*ENUMS):
         return member_of(cls, args)
     new = cls.find("__new__")

@@ -9,7 +9,7 @@ from trainlint.analysis import calls
 from trainlint.analysis.attributes import get_attribute
 from trainlint.analysis.builtin_names import BUILTINS
 from trainlint.analysis.indexing import get_item
-from trainlint.analysis.iteration import bind_target, elements, iterate
+from trainlint.analysis.iteration import bind_target, elements, iterate, told_apart
 from trainlint.analysis.run import Run
 from trainlint.analysis.scalars import binary, compare, unary
 from trainlint.analysis.scope import Scope
@@ -23,6 +23,7 @@ from trainlint.analysis.values import (
     Place,
     Seq,
     Step,
+    Sym,
     Unknown,
     Value,
     assumed_truth,
@@ -34,8 +35,8 @@ from trainlint.analysis.values import (
 )
 from trainlint.syntax import ir
 
-MAX_UNROLLED_COMPREHENSION = 64
-MAX_ELEMENTS = 256
+MAX_UNROLLED_COMPREHENSION = 1024
+MAX_ELEMENTS = 1024
 
 
 def evaluate(run: Run, scope: Scope, expr: ir.Expr | None) -> Value:
@@ -231,8 +232,16 @@ def _comp(run: Run, scope: Scope, expr: ir.Comp) -> Value:
 
 def _comp_known(run: Run, inner: Scope, expr: ir.Comp, over: Value) -> Value | None:
     """A comprehension over known elements whose conditions are all decided, element by element; else None."""
-    if elements(over) is None:
+    if run.program.tape is not None and isinstance(over, Array):
+        over = told_apart(run, inner, over, expr.clauses[0].iter) or over
+    inside = elements(over)
+    if inside is None:
         return None
+    if len(inside) > 1 and len(expr.clauses) == 1 and not expr.clauses[0].ifs and expr.kind == "list":
+        if isinstance(inside[0], Sym) and all(item is inside[0] for item in inside):
+            # one and the same number: the elements differ in their data only
+            bind_target(run, inner, expr.clauses[0].target, inside[0])
+            return Seq("list", [evaluate(run, inner, expr.elt)] * len(inside))
     pairs: list[tuple[Value | None, Value]] = []
     if not _comp_clauses(run, inner, expr, 0, over, pairs):
         return None

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from trainlint.analysis.listing import existing
 from trainlint.analysis.modules import walk
 from trainlint.analysis.parameters import Held
 from trainlint.analysis.values import Const, Instance, Obj, Seq, Unknown, Value
@@ -26,12 +27,16 @@ class Training:
         self._applied = [(f, state) for f in freezes if (state := state_of(f)) is not True]
         sites = sum(len(list(writes(program, file))) for file in program.files.values())
         # something else than a whole module is frozen, or a module that is not known
-        self._doubtful = sites > len({id(f.node) for f, _ in self._applied})
+        understood = {id(f.node) for f, _ in self._applied} | (program.watch.frozen if program.watch else set())
+        self._doubtful = sites > len(understood)
         self._thawed = [f for f in freezes if f.value is not None and state_of(f) is True]
         self._below: dict[int, set[int]] = {}
 
     def trained(self, held: Held) -> bool | None:
         """Does the optimizer change this parameter? None where it is not known."""
+        part = existing(held)
+        if part is not None and (own := part.attrs.get("requires_grad")) is not None:
+            return bool(own.value) if isinstance(own, Const) else None
         if held.trainable is not True:
             return held.trainable
         answer: bool | None = None if self._doubtful else True

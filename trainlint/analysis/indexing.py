@@ -153,6 +153,17 @@ def slice_of(run: Run, scope: Scope, value: Value, index: ir.Slice, expr: ir.Exp
     return Unknown(f"{value.name}[…]") if isinstance(value, Unknown) and value.name else Unknown()
 
 
+def written(run: Run, scope: Scope, target: ir.Subscript, holder: Array, value: Value, before: int) -> None:
+    """Record that a value was written into a tensor: it is that tensor still, with the graph of the value."""
+    from trainlint.analysis.iteration import bind_target
+
+    graph = holder.grad or (run.grad and isinstance(value, Array) and value.grad)
+    after = holder.but(grad=graph, source=holder.source)
+    result = record(run, scope, "operator.[]=", target, [holder, value], after, [holder, value], {}, before)
+    if isinstance(target.value, ir.Name):
+        bind_target(run, scope, target.value, result)
+
+
 def set_item(run: Run, scope: Scope, target: ir.Subscript, value: Value) -> None:
     """`holder[key] = value`."""
     from trainlint.analysis.expressions import evaluate
@@ -165,7 +176,11 @@ def set_item(run: Run, scope: Scope, target: ir.Subscript, value: Value) -> None
             holder.range = None
         store = registry.ARRAY_METHODS.get("__setitem__")
         if store is not None:
+            tape = run.program.tape
+            before = len(tape.entries) if tape is not None else 0
             store(registry.OpCall(run, scope, target, "__setitem__", [value], {}, holder))
+            if tape is not None and holder.lib == "torch":
+                written(run, scope, target, holder, value, before)
         return
     key = evaluate(run, scope, target.index) if not isinstance(target.index, ir.Slice) else Unknown()
     if isinstance(holder, Mapping):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from trainlint.analysis import registry
+from trainlint.analysis.dims import symbol, usual
+from trainlint.analysis.listing import LISTINGS, listed
 from trainlint.analysis.modules import children, container, items
 from trainlint.analysis.run import Run
 from trainlint.analysis.scope import Scope
@@ -28,10 +30,15 @@ from trainlint.analysis.values import (
 )
 from trainlint.syntax import ir
 
+MOST_ELEMENTS = 4096
+
 
 def iterate(run: Run, scope: Scope, value: Value, node: ir.Expr) -> Value:
     """A value that covers every element that iterating `value` gives."""
     if isinstance(value, Seq):
+        if value.kind == "range" and value.items and run.program.tape is not None:
+            # one of the numbers, so that `x[i:i + n]` has a length
+            return symbol("i", value=value.items[0])
         return element(value)
     if isinstance(value, Unknown):
         if value.attrs is None:
@@ -73,6 +80,8 @@ def elements(value: Value) -> list[Value] | None:
         return list(value.items) if value.items is not None and value.kind != "set" else None
     if isinstance(value, Mapping):
         return None if value.open else [Const(key) for key in value.items]
+    if isinstance(value, Obj) and value.kind in LISTINGS:
+        return listed(value)
     if isinstance(value, (Obj, Instance)) and container(value) is not None:
         if container(value) == "torch.nn.ModuleDict":
             inside = children(value)
@@ -87,6 +96,14 @@ def elements(value: Value) -> list[Value] | None:
     if isinstance(value, Array) and value.numbers is not None and value.rank == 1:
         return [value.but(shape=(), numbers=(number,)) for number in value.numbers]
     return None
+
+
+def told_apart(run: Run, scope: Scope, array: Array, node: ir.Expr) -> Seq | None:
+    """The elements of a tensor along its first axis, of which each is a number or a tensor like the others."""
+    count = usual(array.shape[0]) if array.shape else None
+    if count is None or not 0 < count <= MOST_ELEMENTS:
+        return None
+    return Seq("list", [iterate(run, scope, array, node)] * count)
 
 
 def iterate_instance(run: Run, scope: Scope, value: Instance, node: ir.Expr) -> Value:
@@ -126,6 +143,9 @@ def bind_target(run: Run, scope: Scope, target: ir.Expr, value: Value) -> None:
         if target.name == "grad":
             # `p.grad = None` clears gradients by hand
             run.event("zero_grad", target, scope, holder, name="grad")
+        if target.name == "requires_grad" and watch is not None and isinstance(holder, Obj):
+            if holder.kind == "parameter":
+                watch.frozen.add(id(target))
         setter = holder.cls.find(f"{target.name}.setter") if isinstance(holder, Instance) else None
         if isinstance(setter, Func):
             from trainlint.analysis.attributes import bind
@@ -238,20 +258,30 @@ def numbered(value: Value, index: int) -> Value:
     return found
 
 
-def range_of(args: list[Value], assuming: bool = False) -> Value:
-    """`range(…)`: its items where it is short and constant, else its bounds."""
+def range_of(args: list[Value], assuming: bool = False, most: int = 64, counted: bool = False) -> Value:
+    """`range(…)`: its items where it is short and constant, else its bounds.
+
+    `counted`: a number that is usually the first one instead, so that `x[i:i + n]` has a length.
+    """
     numbers = [a.value if isinstance(a, Const) else None for a in args]
     ints = [n for n in numbers if isinstance(n, int)]
     default = next((a.default for a in args if isinstance(a, Const) and a.default), None)
     # another number of rounds may be asked for where a bound is only a default
     overridable = default is not None and not assuming
     if not args or len(ints) != len(args) or len(ints) > 3 or overridable:
+        first = next(iter(numbers), None) if len(args) > 1 else 0
+        if counted and isinstance(first, int):
+            return Seq("range", None, symbol("i", value=Const(first), low=0))
         return Seq("range", None, Sym("i", low=0 if len(args) == 1 else None))
     try:
         values = range(*ints)
     except ValueError:
         return Seq("range", None, Unknown())
-    if len(values) <= 64:
+    if len(values) <= most:
         return Seq("range", [Const(i, None, default) for i in values])
+    if counted and len(values):
+        return Seq(
+            "range", None, symbol("i", value=Const(values[0]), low=0 if min(values[0], values[-1]) >= 0 else None)
+        )
     low, high = (values[0], values[-1]) if len(values) else (0, 0)
     return Seq("range", None, Range(min(low, high), max(low, high)))

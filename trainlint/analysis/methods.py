@@ -29,7 +29,7 @@ from trainlint.analysis.values import (
 from trainlint.syntax import ir
 
 # lists longer than this are described by their elements, texts longer than this are not known
-MAX_ITEMS = 256
+MAX_ITEMS = 1024
 MAX_TEXT = 4096
 # methods that tell what an unknown receiver is and what happens to it
 _EVENTS: dict[str, EventKind] = {

@@ -90,6 +90,8 @@ class Holdings:
 
     tensors: list[Held] = field(default_factory=list)
     unknown: dict[str, str] = field(default_factory=dict)
+    # other modules that hold one of the tensors too: the module, its name there, the tensor
+    tied: list[tuple[Value, str, Held]] = field(default_factory=list)
 
     @property
     def count(self) -> Value:
@@ -153,20 +155,22 @@ def trains_itself(layer: Obj) -> bool:
 
 
 def _part(both: Holdings, buffer: bool) -> Holdings:
-    return Holdings([held for held in both.tensors if held.buffer is buffer], both.unknown)
+    return Holdings([held for held in both.tensors if held.buffer is buffer], both.unknown, both.tied)
 
 
 def holdings(value: Value) -> Holdings:
     """Parameters and buffers of a module."""
     result = Holdings()
     if isinstance(value, (Instance, Obj, OneOf)):
-        _collect(value, "", result, set(), set(), MAX_DEPTH)
+        _collect(value, "", result, set(), {}, MAX_DEPTH)
     else:
         result.unknown[""] = why(value)
     return result
 
 
-def _collect(value: Value, prefix: str, into: Holdings, modules: set[int], seen: set[object], depth: int) -> None:
+def _collect(
+    value: Value, prefix: str, into: Holdings, modules: set[int], seen: dict[object, Held], depth: int
+) -> None:
     if isinstance(value, OneOf):
         _collect_either(value, prefix, into, modules, seen, depth)
         return
@@ -189,13 +193,13 @@ def _collect(value: Value, prefix: str, into: Holdings, modules: set[int], seen:
 
 
 def _collect_either(
-    value: OneOf, prefix: str, into: Holdings, modules: set[int], seen: set[object], depth: int
+    value: OneOf, prefix: str, into: Holdings, modules: set[int], seen: dict[object, Held], depth: int
 ) -> None:
     """One of several modules, or none: known where all of them hold the same number of elements."""
     found: list[Holdings] = []
     for option in value.values:
         part = Holdings()
-        _collect(option, prefix, part, set(modules), set(seen), depth)
+        _collect(option, prefix, part, set(modules), dict(seen), depth)
         found.append(part)
     if all(not p.unknown and dims.same(p.count, found[0].count) for p in found):
         for option in value.values:
@@ -207,18 +211,20 @@ def _collect_either(
     into.unknown[prefix] = f"{name} is one of {len(value.values)}"
 
 
-def _add(owner: Value, slot: Slot, prefix: str, into: Holdings, seen: set[object]) -> None:
+def _add(owner: Value, slot: Slot, prefix: str, into: Holdings, seen: dict[object, Held]) -> None:
     key = slot.key if slot.key is not None else (id(owner), slot.name)
     if key in seen:
+        into.tied.append((owner, slot.name, seen[key]))
         return
-    seen.add(key)
     count = slot.count
     if count is None:
         count = dims.product(slot.shape) if slot.shape is not None else Unknown()
     name = ".".join(part for part in (prefix, slot.name) if part)
     if isinstance(count, Unknown):
         into.unknown.setdefault(prefix, f"the size of `{slot.name or 'its inside'}` is not known")
-    into.tensors.append(Held(name, slot.shape, slot.dtype, slot.buffer, count, owner, slot.trainable, slot.name))
+    held = Held(name, slot.shape, slot.dtype, slot.buffer, count, owner, slot.trainable, slot.name)
+    seen[key] = held
+    into.tensors.append(held)
 
 
 def own_of(value: Instance | Obj) -> Own | str:

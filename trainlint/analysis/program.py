@@ -18,7 +18,7 @@ from trainlint.analysis.run import Frame, Run
 from trainlint.analysis.scope import Scope
 from trainlint.analysis.statements import execute_block, self_updating_names
 from trainlint.analysis.tape import Tape
-from trainlint.analysis.unrolling import calls_of
+from trainlint.analysis.unrolling import calls_of, functions_of
 from trainlint.analysis.values import (
     Class,
     Const,
@@ -117,6 +117,7 @@ class Program:
         self._updating: dict[ir.Stmt, frozenset[str]] = {}
         self._targets: dict[ir.Stmt, list[ir.Expr]] = {}
         self._calls: dict[ir.Stmt, frozenset[str]] = {}
+        self._reached: dict[ir.Stmt, frozenset[str]] = {}
         self._importing: list[str] = [path]
         self._sole_module: Class | None = None
         self._sole_known = False
@@ -463,6 +464,23 @@ class Program:
         found = self._calls.get(stmt)
         if found is None:
             found = self._calls[stmt] = calls_of(stmt)
+        return found
+
+    def reached_from(self, stmt: ir.For | ir.While) -> frozenset[str]:
+        """The names that calls in the body of a loop, and in functions of these names, are made by."""
+        found = self._reached.get(stmt)
+        if found is None:
+            bodies: dict[str, list[ir.FunctionDef]] = {}
+            for file in self.files.values():
+                for function in functions_of(file.document.module.body):
+                    bodies.setdefault(function.name, []).append(function)
+            waiting, seen = set(self.calls_in(stmt)), set[str]()
+            while waiting:
+                name = waiting.pop()
+                seen.add(name)
+                for function in bodies.pop(name, ()):
+                    waiting |= calls_of(function) - seen
+            found = self._reached[stmt] = frozenset(seen)
         return found
 
     def attribute_written(self, run: Run, scope: Scope, holder: Obj, target: ir.Attr, value: Value) -> None:

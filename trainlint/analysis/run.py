@@ -21,6 +21,8 @@ MAX_DEPTH = 14
 # how often one function may be in progress: recursive models are built a few levels deep
 MAX_RECURSION = 3
 MAX_STATEMENTS = 12_000
+# where memory is counted, which is asked for one file at a time
+MAX_COUNTED = 40_000
 
 Node = TypeVar("Node", bound="ir.Expr | ir.Stmt")
 MISSING: Any = object()
@@ -109,7 +111,8 @@ class Run:
         # names where rounds of the unrolled loop in progress were left under a condition
         self.leaves: list[tuple[str, dict[str, Value]]] | None = None
         # what is left for this entry, within what is left for the file
-        self.budget = max(0, min(MAX_STATEMENTS, program.left()))
+        most = MAX_STATEMENTS if program.tape is None else MAX_COUNTED
+        self.budget = max(0, min(most, program.left()))
         self.granted = self.budget
 
     @property

@@ -174,7 +174,13 @@ def array_function(run: Run, scope: Scope, table: str, op: str, values: list[Val
     """A sign or a comparison of arrays."""
     handler = registry.FUNCTIONS.get(table)
     call = registry.OpCall(run, scope, expr, op, values, {})
-    return (handler(call) if handler is not None else None) or Unknown()
+    tape = run.program.tape
+    before = len(tape.entries) if tape is not None else 0
+    result = (handler(call) if handler is not None else None) or Unknown()
+    if tape is None or op == "+":
+        return result
+    name = "neg" if op == "-" else op
+    return record(run, scope, f"operator.{name}", expr, values, result, values, {}, before)
 
 
 def array_operator(run: Run, scope: Scope, op: str, left: Value, right: Value, expr: ir.Expr | ir.AugAssign) -> Value:
@@ -276,7 +282,11 @@ def compare(run: Run, scope: Scope, left: Value, ops: tuple[str, ...], rights: l
         except (TypeError, KeyError):
             return Unknown()
     if isinstance(left, (Sym, Const)) and isinstance(right, (Sym, Const)) and op in _COMPARE:
-        return compare_sizes(op, left, right)
+        answer = compare_sizes(op, left, right)
+        if isinstance(answer, Unknown) and run.program.tape is not None and not (of_batch(left) or of_batch(right)):
+            usual = (dims.usual(left), dims.usual(right))
+            return answer if None in usual else Const(bool(_COMPARE[op](*usual)), None, "the usual sizes")
+        return answer
     return Unknown()
 
 
@@ -291,6 +301,11 @@ def chained(run: Run, scope: Scope, left: Value, ops: tuple[str, ...], rights: l
     if len(decided) < len(answers):
         return Unknown()
     return next((answer for answer in decided if answer.default), decided[0])
+
+
+def of_batch(size: Sym | Const) -> bool:
+    """Does a size depend on the batch size, which a person may ask to be another one?"""
+    return isinstance(size, Sym) and any(atom.name == "B" for atoms, _ in size.poly for atom in atoms)
 
 
 def compare_sizes(op: str, left: Sym | Const, right: Sym | Const) -> Value:

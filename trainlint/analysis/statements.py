@@ -19,12 +19,13 @@ from trainlint.analysis.errors import catches_errors, expects_error
 from trainlint.analysis.expressions import evaluate
 from trainlint.analysis.facts import Loop
 from trainlint.analysis.iteration import bind_target, elements, iterate
+from trainlint.analysis.listing import LISTINGS
 from trainlint.analysis.methods import extend
 from trainlint.analysis.modules import add_children, container
 from trainlint.analysis.run import Run
 from trainlint.analysis.scalars import binary, compare
 from trainlint.analysis.scope import Scope, merge
-from trainlint.analysis.unrolling import MAX_UNROLLED, unrollable
+from trainlint.analysis.unrolling import MAX_UNROLLED, inside_a_step, most_rounds, unrollable
 from trainlint.analysis.values import (
     Array,
     Class,
@@ -232,9 +233,13 @@ def _if(run: Run, scope: Scope, stmt: ir.If) -> bool:
 
     def arm(holds: bool, block: list[ir.Stmt]) -> bool:
         scope.names = dict(before)
+        tape = run.program.tape
+        length = len(tape.entries) if tape is not None else 0
         with run.under(condition(run, scope, stmt.test, holds)):
             refine(run, scope, stmt.test, holds)
             stops = execute_block(run, scope, block)
+        if tape is not None and stops and given_up(run, scope, stmt.test):
+            del tape.entries[length:]
         if stops and chosen is None and run.leaves is not None and run.way in ("break", "continue"):
             run.leaves.append((run.way, scope.names))
         after.append(scope.names)
@@ -250,18 +255,26 @@ def _if(run: Run, scope: Scope, stmt: ir.If) -> bool:
     if any(stops):
         # what follows in this block runs only where the other branch was taken
         scope.names = after[1 if stops[0] else 0]
+        if run.program.tape is not None and given_up(run, scope, stmt.test):
+            return False
         run.conds = (*run.conds, (len(run.loops), condition(run, scope, stmt.test, not stops[0])))
         return False
     scope.names = merge(before, *after)
     return False
 
 
+def given_up(run: Run, scope: Scope, test: ir.Expr) -> bool:
+    """Was a round just left for a reason that is not every k-th round: the usual step does not (`if loss.isnan():`)?"""
+    return run.way in ("raise", "continue", "break") and condition(run, scope, test, True).kind != "modulo"
+
+
 def _for(run: Run, scope: Scope, stmt: ir.For) -> bool:
     over = evaluate(run, scope, stmt.iter)
     known = elements(over)
-    if known is not None and len(known) <= MAX_UNROLLED:
+    single = isinstance(over, Obj) and over.kind in LISTINGS
+    if known is not None and (single or len(known) <= most_rounds(run)):
         layers = bool(known) and _callable_items(known) and run.program.self_updating(stmt)
-        if layers or unrollable(run, stmt):
+        if layers or unrollable(run, stmt) or (single and inside_a_step(run, stmt)):
             return _unrolled(run, scope, stmt, known)
     item = iterate(run, scope, over, stmt.iter)
     return _loop(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from trainlint.analysis.builtin_names import BUILTINS
 from trainlint.analysis.modules import ir_slots, is_module_class
 from trainlint.analysis.run import Run
@@ -9,6 +11,7 @@ from trainlint.analysis.values import Class
 from trainlint.syntax import ir
 
 MAX_UNROLLED = 64
+MAX_COUNTED = 256
 # methods and functions that mean training, evaluation or input and output
 _TRAINING = frozenset(
     [
@@ -88,6 +91,8 @@ def unrollable(run: Run, stmt: ir.For | ir.While) -> bool:
     Inside models: everything but what trains. Elsewhere only what builds: calls of classes, builtins and methods of
     containers.
     """
+    if run.program.tape is not None and run.loops:
+        return inside_a_step(run, stmt)
     called = run.program.calls_in(stmt)
     if called & _TRAINING:
         return "print" in called and called & _TRAINING == {"print"} and in_model(run)
@@ -98,6 +103,24 @@ def unrollable(run: Run, stmt: ir.For | ir.While) -> bool:
     )
 
 
+# what a loop over steps does in each round, and one inside a step does not
+_STEPS = frozenset({"step", "zero_grad", "zero_"})
+
+
+def most_rounds(run: Run) -> int:
+    """The most rounds that a loop is unrolled to: a step whose memory is counted may go over a long sequence."""
+    return MAX_UNROLLED if run.program.tape is None else MAX_COUNTED
+
+
+def inside_a_step(run: Run, stmt: ir.For | ir.While) -> bool:
+    """Is a loop inside another one part of a step: of a model, over micro-batches, over the parameters?"""
+    if any(isinstance(part, ir.Yield) for part in parts_of(stmt)):
+        # what a generator gives is taken one by one
+        return False
+    # an evaluation goes over its batches one by one, however many there are
+    return (run.grad or in_model(run)) and not run.program.reached_from(stmt) & _STEPS
+
+
 def in_model(run: Run) -> bool:
     """Is a method of an `nn.Module` class in progress, or something that its constructor has called?"""
     if run.assuming:
@@ -106,15 +129,21 @@ def in_model(run: Run) -> bool:
     return isinstance(owner, Class) and is_module_class(owner)
 
 
-def calls_of(stmt: ir.For | ir.While) -> frozenset[str]:
-    """The names that calls in the body of a loop are made by: `f` of `f(…)` and of `x.f(…)`."""
+def functions_of(block: list[ir.Stmt]) -> Iterator[ir.FunctionDef]:
+    """The functions and methods that a block defines, those inside of others too."""
+    for stmt in block:
+        if isinstance(stmt, ir.FunctionDef):
+            yield stmt
+        for name in ("body", "orelse", "final"):
+            inner = getattr(stmt, name, None)
+            if isinstance(inner, list):
+                yield from functions_of(inner)
+
+
+def calls_of(stmt: ir.For | ir.While | ir.FunctionDef) -> frozenset[str]:
+    """The names that calls in the body of a loop or function are made by: `f` of `f(…)` and of `x.f(…)`."""
     names: set[str] = set()
-    stack: list[object] = [stmt.body]
-    while stack:
-        part = stack.pop()
-        if isinstance(part, (list, tuple)):
-            stack += part
-            continue
+    for part in parts_of(stmt):
         if isinstance(part, ir.Call):
             if isinstance(part.func, ir.Name):
                 names.add(part.func.id)
@@ -122,8 +151,19 @@ def calls_of(stmt: ir.For | ir.While) -> frozenset[str]:
                 names.add(part.func.name)
             else:
                 names.add("?")
+    return frozenset(names)
+
+
+def parts_of(stmt: ir.For | ir.While | ir.FunctionDef) -> Iterator[object]:
+    """All statements and expressions in the body of a loop or function."""
+    stack: list[object] = [stmt.body]
+    while stack:
+        part = stack.pop()
+        if isinstance(part, (list, tuple)):
+            stack += part
+            continue
+        yield part
         for slot in ir_slots(type(part)):
             child = getattr(part, slot, None)
             if child is not None and not isinstance(child, (str, int, float)):
                 stack.append(child)
-    return frozenset(names)

@@ -585,7 +585,9 @@ def tensor_of(value: Value) -> Value:
         return value
     # it moves and is cast with its module
     grad = True if wanted is None else truth(wanted)
-    tensor = data.but(grad=grad, device=None, dtype=None if value.attrs else data.dtype, origin=value.origin)
+    tensor = data.but(
+        grad=grad, device=None, dtype=None if "[dtype]" in value.attrs else data.dtype, origin=value.origin
+    )
     tensor.source = value
     return tensor
 

@@ -49,6 +49,8 @@ class Watch:
         self.freezes: list[Freeze] = []
         # path, first and last line of branches that were decided not to run
         self.skipped: set[tuple[str, int, int]] = set()
+        # the places that set `requires_grad` of parameters that are told apart
+        self.frozen: set[int] = set()
         self._holdings: dict[int, tuple[Value, Holdings]] = {}
 
     def holdings(self, module: Value) -> Holdings:

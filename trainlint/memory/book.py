@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 from trainlint.analysis.facts import Optimizer
 from trainlint.analysis.freezing import Training
-from trainlint.analysis.modules import walk
+from trainlint.analysis.listing import existing
+from trainlint.analysis.modules import OWN, walk
 from trainlint.analysis.parameters import SIZES, Held, holdings
 from trainlint.analysis.program import Program
 from trainlint.analysis.tape import Site
@@ -48,9 +49,12 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Parameters that an optimizer trains alike; `options` are the names and values that the group changes."""
+    """Parameters that an optimizer trains alike; `options` are the names and values that the group changes.
 
-    modules: tuple[Value, ...]
+    `members` are modules, with all below them, and single parameters.
+    """
+
+    members: tuple[Value, ...]
     options: dict[str, Value]
 
 
@@ -65,6 +69,8 @@ class Book:
         self.buckets: list[tuple[Bucket, Where]] = []
         self._layers: dict[int, list[Tensor]] = {}
         self._parameters: dict[int, Tensor] = {}
+        # the arrays that are buffers, by identity
+        self._buffers: set[int] = set()
         self._seen: set[Hashable] = set()
         self._instead: str | None = None
         self._inside: dict[int, list[Tensor]] = {}
@@ -87,6 +93,9 @@ class Book:
             self._say(f"`{name or 'the model'}`: {reason}")
         for held in found.tensors:
             self._tensor(held)
+        for owner, _, first in found.tied:
+            mine = self._layers.setdefault(id(owner), [])
+            mine += [t for t in self._layers.get(id(first.owner), []) if t.key == (id(first.owner), first.slot)]
         for wrapper in wrappers:
             self._wrap(wrapper)
 
@@ -117,17 +126,27 @@ class Book:
         trained = not held.buffer and self._training.trained(held)
         if trained is None:
             self._say(f"whether `{held.name}` is trained is not known")
-        part = owner.attrs.get(name) if isinstance(owner, (Instance, Obj)) else None
-        own = part if isinstance(part, Obj) and part.kind == "parameter" else None
+        own = existing(held)
         tensor = Tensor(key, Weight(shape, width), bool(trained), held.buffer, line_of(own or owner), name)
         self.tensors.append(tensor)
         self._layers.setdefault(id(owner), []).append(tensor)
+        if isinstance(owner, Instance) and (layer := owner.attrs.get(OWN)) is not None:
+            # what the class of the library computes is told of the layer that is extended
+            self._layers[id(layer)] = self._layers[id(owner)]
         if own is not None:
             self._parameters[id(own)] = tensor
+        if held.buffer and isinstance(owner, (Instance, Obj)):
+            self._buffers.add(id(owner.attrs.get(name)))
 
     def of_layer(self, layer: Obj | None) -> Sequence[Tensor]:
         """What a layer holds itself."""
         return self._layers.get(id(layer), []) if layer is not None else []
+
+    def weighs(self, site: Site) -> bool:
+        """Does an operation work with weights of the models?"""
+        if self.of_layer(site.layer):
+            return True
+        return any(id(a) in self._buffers or self.of_value(a) is not None for a in site.operands)
 
     def of_value(self, array: Array) -> Tensor | None:
         """The parameter that a tensor is."""
@@ -157,18 +176,22 @@ class Book:
     def cleared(self, subject: Value) -> list[Tensor]:
         """What `zero_grad` of an optimizer or a module clears."""
         if id(subject) in self._optimizers:
-            return [tensor for group in self.groups(subject) for tensor in self.inside(group.modules)]
+            return [tensor for group in self.groups(subject) for tensor in self.inside(group.members)]
         return self.inside((subject,))
 
-    def inside(self, modules: Iterable[Value]) -> list[Tensor]:
-        """The parameters of modules and of all below them."""
-        found = list(modules)
+    def inside(self, members: Iterable[Value]) -> list[Tensor]:
+        """Parameters, and those of modules and of all below them, each once."""
+        found = list(members)
         if len(found) != 1:
-            return list(dict.fromkeys(tensor for module in found for tensor in self.inside((module,))))
+            return list(dict.fromkeys(tensor for member in found for tensor in self.inside((member,))))
+        single = self._parameters.get(id(found[0]))
+        if single is not None:
+            return [single]
         key = id(found[0])
         if key not in self._inside:
             owners = dict.fromkeys(id(held.owner) for held in holdings(found[0]).tensors)
-            self._inside[key] = [t for owner in owners for t in self._layers.get(owner, []) if not t.buffer]
+            tensors = (t for owner in owners for t in self._layers.get(owner, []) if not t.buffer)
+            self._inside[key] = list(dict.fromkeys(tensors))
         return self._inside[key]
 
     def groups(self, optimizer: Value) -> list[Group]:
@@ -227,19 +250,44 @@ class Book:
 
 
 def groups_of(params: Value | None) -> list[Group] | None:
-    """`net.parameters()`, or a list of `{"params": net.parameters(), "lr": 0.1}`; None for anything else."""
-    if isinstance(params, Obj) and params.kind in ("parameters", "named_parameters") and params.args:
-        return [Group((params.args[0],), {})]
+    """What an optimizer was given: parameters, or a list of `{"params": …, "lr": 0.1}`; None for anything else."""
+    members = members_of(params)
+    if members is not None:
+        return [Group(members, {})]
     if not isinstance(params, Seq) or not params.items:
         return None
     found = []
     for item in params.items:
-        inner = groups_of(item.items.get("params")) if isinstance(item, Mapping) and not item.open else None
-        if inner is None or not isinstance(item, Mapping) or len(inner) != 1:
+        if not isinstance(item, Mapping) or item.open:
+            return None
+        inner = members_of(item.items.get("params"))
+        if inner is None:
             return None
         options = {str(name): value for name, value in item.items.items() if name != "params"}
-        found.append(Group(inner[0].modules, options))
+        found.append(Group(inner, options))
     return found
+
+
+def members_of(params: Value | None) -> tuple[Value, ...] | None:
+    """`net.parameters()`, one parameter, or a list of parameters, also with their names; None for anything else."""
+    if isinstance(params, Obj) and params.kind in ("parameters", "named_parameters") and params.args:
+        return (params.args[0],)
+    if isinstance(params, Obj) and params.kind == "parameter":
+        return (params,)
+    if isinstance(params, Array) and isinstance(params.source, Obj):
+        return (params.source,)
+    if not isinstance(params, Seq) or params.items is None:
+        return None
+    found: list[Value] = []
+    for item in params.items:
+        if isinstance(item, Seq) and item.kind == "tuple" and item.items and isinstance(item.items[0], Const):
+            # a pair of `named_parameters`
+            item = item.items[-1]
+        inner = members_of(item) if isinstance(item, (Obj, Array)) and not isinstance(item, Seq) else None
+        if inner is None or (isinstance(item, Obj) and item.kind != "parameter"):
+            return None
+        found += inner
+    return tuple(found)
 
 
 def line_of(owner: Value) -> Where:

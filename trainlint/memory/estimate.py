@@ -10,15 +10,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from trainlint.analysis.facts import TrainLoop
-from trainlint.analysis.modules import is_module, walk
+from trainlint.analysis.listing import LISTINGS
+from trainlint.analysis.modules import OWN, is_module, walk
 from trainlint.analysis.program import Program
 from trainlint.analysis.tape import Mark, Returned, Site
-from trainlint.analysis.values import Instance, Obj, Value, alternatives
+from trainlint.analysis.values import Instance, Mapping, Obj, Seq, Value, alternatives
 from trainlint.memory.book import Book
 from trainlint.memory.copies import copies, default_dtype
 from trainlint.memory.entries import name_of, strangers
+from trainlint.memory.placing import MOVES, Placing
 from trainlint.memory.plan import AS_WRITTEN, Plan
-from trainlint.memory.playback import MOVES, Line, Outcome, Playback, is_constant
+from trainlint.memory.playback import Line, Outcome, Playback, is_constant
 from trainlint.memory.precision import Entry, lowered
 from trainlint.memory.recompute import checkpointed
 from trainlint.memory.rescale import literal_of, with_number, with_symbol
@@ -86,6 +88,7 @@ class Step:
         for model, line in copies(program, models):
             self.book.copy(model, line)
         self.recorded = [entry for entry in program.tape.entries if loop.loop in entry.loops]
+        self.before = [entry for entry in program.tape.entries if loop.loop not in entry.loops]
         self._prepared: dict[object, tuple[Sequence[Entry], dict[int, str]]] = {}
         self.entries, _ = self.prepared(AS_WRITTEN)
         self.unknown = strangers(loop)
@@ -95,6 +98,7 @@ class Step:
             self.unknown.append((None, "the program is too large to be followed whole"))
         if default_dtype(program):
             self.unknown.append((None, "a default dtype other than float32 is not counted"))
+        self.unknown += own_optimizers(self.entries)
         self.batch = batch_of(self.entries, Sizes())
         self._others: dict[int | None, Step | None] = {}
 
@@ -166,7 +170,9 @@ class Step:
         entries, dtypes = self.prepared(plan)
         sizes = Sizes(plan.batch, dtypes)
         book = self.book.in_place_of_adam(plan.optimizer)
-        outcome = Playback(book, self.loop.loop, sizes, self.program.heed, plan).run(entries)
+        placing = Placing([*self.before, *entries], book.weighs, everything=bool(self.loop.framework))
+        playing = Playback(book, self.loop.loop, placing, sizes, self.program.heed, plan)
+        outcome = playing.run(entries)
         return self._told(outcome, plan, batch_of(entries, sizes))
 
     def prepared(self, plan: Plan) -> tuple[Sequence[Entry], dict[int, str]]:
@@ -222,22 +228,41 @@ def batch_of(entries: Sequence[Site | Mark | Returned], sizes: Sizes) -> int | N
 
 
 def first_axis(entries: Sequence[Site | Mark | Returned]) -> Value | None:
-    """The first axis of what is moved to the device first; None where nothing of known shape is."""
+    """The first axis of what is moved to the device first, else of what goes into a layer; None where not known."""
+    sites = [entry for entry in entries if isinstance(entry, Site)]
+    moved = [array for site in sites if site.op in MOVES for array in site.results]
+    given = [array for site in sites if site.layer is not None for array in site.operands]
+    return next((array.shape[0] for array in (*moved, *given) if array.shape), None)
+
+
+def own_optimizers(entries: Sequence[Site | Mark | Returned]) -> list[tuple[Where, str]]:
+    """Optimizers whose class the program writes itself: what they keep is not followed."""
+    found: dict[str, Where] = {}
     for entry in entries:
-        if isinstance(entry, Site) and entry.op in MOVES and entry.results:
-            shape = entry.results[0].shape
-            if shape:
-                return shape[0]
-    return None
+        held = entry.within if isinstance(entry, Site) else (entry.event.subject,) if isinstance(entry, Mark) else ()
+        for value in held:
+            if isinstance(value, Instance) and value.cls.extends(
+                "torch.optim.Optimizer", "torch.optim.optimizer.Optimizer"
+            ):
+                found.setdefault(value.cls.name, (value.cls.file.path, value.cls.node.first_line))
+    return [(where, f"what the optimizer `{name}` of the program keeps is not known") for name, where in found.items()]
+
+
+def optimised(optimizer: Value) -> list[Value]:
+    """The models whose `parameters()` an optimizer was given."""
+    params = optimizer.arg(0, "params") if isinstance(optimizer, Obj) else None
+    groups = params.items if isinstance(params, Seq) and params.items else [params]
+    given = [group.items.get("params") if isinstance(group, Mapping) else group for group in groups]
+    return [each.args[0] for each in given if isinstance(each, Obj) and each.kind in LISTINGS and each.args]
 
 
 def modules_of(loop: TrainLoop) -> list[Value]:
     """The models of a loop, whole: those whose forward runs in it and that are no part of another one."""
-    found = {
-        id(value): value
-        for event in loop.of("forward")
-        for value in alternatives(event.subject)
-        if isinstance(value, (Instance, Obj)) and is_module(value)
-    }
-    inside = {id(part) for value in found.values() for _, part in walk(value) if part is not value}
+    used = [value for event in loop.of("forward") for value in alternatives(event.subject)]
+    # one of which only parts are called, by a method of another name than `forward`
+    used += [value for event in loop.of("step") for value in optimised(event.subject)]
+    found = {id(value): value for value in used if isinstance(value, (Instance, Obj)) and is_module(value)}
+    parts = [(value, part) for value in found.values() for _, part in walk(value)]
+    inside = {id(part) for value, part in parts if part is not value}
+    inside |= {id(part.attrs.get(OWN)) for _, part in parts if isinstance(part, Instance)}
     return [value for key, value in found.items() if key not in inside]

@@ -10,10 +10,12 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from trainlint.analysis.facts import Loop
+from trainlint.analysis.facts import Cond, Loop
 from trainlint.analysis.tape import Live, Mark, Returned, Site, held_by
 from trainlint.analysis.values import Array, Const, Place, Value
-from trainlint.memory.book import Book
+from trainlint.memory import clipping
+from trainlint.memory.book import Book, members_of
+from trainlint.memory.placing import MOVES, Placing
 from trainlint.memory.plan import AS_WRITTEN, Plan
 from trainlint.memory.precision import doubt, kept_casts
 from trainlint.memory.recompute import Segment
@@ -21,13 +23,12 @@ from trainlint.memory.saved import Effect
 from trainlint.memory.sizes import Sizes
 from trainlint.memory.timeline import Graph, Node, Role, Storage, Timeline, Where
 from trainlint.memory.wiring import effect_of, is_product
+from trainlint.syntax import ir
 
 # which steps also do what happens in some only; the last two are watched. With accumulation one step of the cycle
 # leaves gradients and another one uses them
 PLAIN = (True, True, True)
 CYCLE = (True, False, False, True)
-# where a tensor that only moves a batch comes from
-MOVES = frozenset({"Tensor.to", "Tensor.cuda"})
 PLACES = {"input": 0, "other": 1, "third": 2}
 
 
@@ -66,6 +67,7 @@ class Playback:
         self,
         book: Book,
         loop: Loop,
+        placing: Placing,
         sizes: Sizes,
         heed: Callable[[], None] | None = None,
         plan: Plan = AS_WRITTEN,
@@ -73,6 +75,7 @@ class Playback:
         """`heed` is called before each operation; an error that it raises ends the playback."""
         self.book = book
         self.heed = heed
+        self.placing = placing
         self.loop = loop
         self.sizes = sizes
         self.plan = plan
@@ -91,6 +94,8 @@ class Playback:
         self.effects: dict[int, Effect | None] = {}
         # the checkpointed calls of the step
         self.segments: dict[int, Segment] = {}
+        # the tests of the conditions that hold in the rounds with a step only
+        self.cycle: set[int] = set()
         # the parameters whose state the optimizers have made, and the optimizers that have made what they share
         self.states: set[Hashable] = set()
         for tensor in book.tensors:
@@ -103,8 +108,13 @@ class Playback:
     def run(self, entries: Sequence[Site | Mark | Returned]) -> Outcome:
         """Play the entries of the loop's body. Raises OutOfMemory where the capacity does not suffice."""
         lives = [entry.live for entry in entries if not isinstance(entry, Returned)] or [{}]
-        rare = {id(entry) for entry in entries if isinstance(entry, Mark) and self.sometimes(entry)}
+        self.cycle = {id(cond.test) for entry in entries if isinstance(entry, Mark) for cond in self.sometimes(entry)}
+        entries = [entry for entry in entries if not any(map(self.seldom, self.conds(entry)))]
+        rare = {id(e) for e in entries if any(id(cond.test) in self.cycle for cond in self.conds(e))}
+        if self.plan.accumulate:
+            rare |= {id(e) for e in entries if isinstance(e, Mark) and e.event.kind in ("step", "zero_grad")}
         steps = CYCLE if rare else PLAIN
+        self.stand(lives[0])
         for step, whole in enumerate(steps):
             self.bound = lives[0]
             if step == 2:
@@ -115,15 +125,27 @@ class Playback:
             for entry in entries:
                 if whole or id(entry) not in rare:
                     self.play(entry)
-            self.carry(lives[-1])
+            self.carry(lives[0], lives[-1])
         self.timeline.close()
         return self.outcome
 
-    def sometimes(self, mark: Mark) -> bool:
-        """Does an event happen in some of the steps only: every k-th, with accumulation?"""
-        if self.plan.accumulate and mark.event.kind in ("step", "zero_grad"):
-            return True
-        return mark.event.kind != "unknown_call" and bool(mark.event.conds_in(self.loop))
+    def sometimes(self, mark: Mark) -> tuple[Cond, ...]:
+        """The conditions under which a step happens or gradients go: every k-th round, with accumulation."""
+        return mark.event.conds_in(self.loop) if mark.event.kind in ("step", "zero_grad") else ()
+
+    def conds(self, entry: Site | Mark | Returned) -> list[Cond]:
+        """The conditions between the head of the loop and an entry that are not decided."""
+        if isinstance(entry, Returned):
+            return []
+        depth = entry.loops.index(self.loop) + 1
+        conds = entry.conds if isinstance(entry, Site) else entry.event.conds
+        return [cond for level, cond in conds if level >= depth]
+
+    def seldom(self, cond: Cond) -> bool:
+        """Does a condition hold in a few rounds only: an evaluation, a message, the last batch?"""
+        if id(cond.test) in self.cycle or cond.kind == "other":
+            return False
+        return cond.holds != inverted(cond.test)
 
     def play(self, entry: Site | Mark | Returned) -> None:
         if self.heed is not None:
@@ -162,7 +184,20 @@ class Playback:
         for storage in sorted(gone, key=lambda each: each.born) if len(gone) > 1 else gone:
             self.released(storage)
 
-    def carry(self, live: Live) -> None:
+    def stand(self, live: Live) -> None:
+        """What lies on the GPU before the first step: data, buffers, the first batch."""
+        for key, arrays in live.items():
+            for array in arrays:
+                maker = self.placing.made.get(id(array))
+                if maker is None or id(array) in self.of or array.source is not None or not self.before(array):
+                    continue
+                place = (maker.file.path, Place(maker.file.path, maker.node).line)
+                self.made(maker, array, "batch" if maker.op in MOVES else "activations", place)
+            storages = tuple(self.of[id(a)] for a in arrays if id(a) in self.of)
+            if storages:
+                self.carried[key] = storages
+
+    def carry(self, start: Live, live: Live) -> None:
         """The end of a step: what the names hold lives on under their names."""
         for key, arrays in live.items():
             storages = tuple(self.of[id(a)] for a in arrays if id(a) in self.of)
@@ -174,6 +209,16 @@ class Playback:
         self.loose = list(self.timeline.living.values())
         self.graph.drop({id(a) for arrays in live.values() for a in arrays}, self.released)
         self.of.clear()
+        # what the next step finds under a name is what this one left there
+        for key, arrays in start.items():
+            storages = self.carried.get(key, ())
+            if len(storages) == len(arrays) and all(map(self.before, arrays)):
+                self.of.update((id(a), storage) for a, storage in zip(arrays, storages, strict=True))
+
+    def before(self, array: Array) -> bool:
+        """Was a tensor put on the GPU before the loop?"""
+        maker = self.placing.made.get(id(array))
+        return maker is not None and self.loop not in maker.loops
 
     def released(self, storage: Storage) -> None:
         """Free what nothing keeps any more."""
@@ -189,12 +234,20 @@ class Playback:
         line.what = site.op.removeprefix("Tensor.").removeprefix("operator.")
         line.shape = self.sizes.shape(site.results[0].shape)
         self.timeline.phase = "forward"
-        if site.op in MOVES and not any(array.grad for array in site.operands):
+        if not any(self.placing.on(array) for array in (*site.results, *site.operands)):
+            return
+        if site.op in MOVES and not any(self.placing.on(array) for array in site.operands):
             for array in site.results:
                 self.outcome.batch += self.made(site, array, "batch", place)
             return
+        if any(array.lib == "torch" and not self.placing.on(array) for array in site.results):
+            # a copy for the host
+            return
         if doubt := self.doubt(site):
             self.outcome.unknown.setdefault(place, doubt)
+        if site.op in clipping.BY_NORM or site.op in clipping.BY_VALUE:
+            self.clip(site, place)
+            return
         effect = self.effect(site)
         if effect is None:
             self.outcome.unknown.setdefault(place, f"what `{short(site)}` does to memory is not known")
@@ -214,12 +267,22 @@ class Playback:
             self.effects[id(site)] = effect_of(site, self.sizes, self.book.weights(site))
         return self.effects[id(site)]
 
+    def clip(self, site: Site, place: Where) -> None:
+        """Gradients are clipped in place."""
+        given = site.positional[0] if site.positional else site.named.get("parameters")
+        members = members_of(given)
+        if members is None:
+            self.outcome.unknown.setdefault(place, f"which gradients `{short(site)}` clips is not known")
+        gradients = [t.size for t in self.book.inside(members or ()) if t.key in self.graph.gradients]
+        self.timeline.transient(clipping.temporaries(site.op, gradients), place)
+        for array in site.results if site.op in clipping.BY_NORM else ():
+            self.made(site, array, "temporary", place, clipping.NORM)
+
     def doubt(self, site: Site) -> str:
         """Why it is not known how often an operation runs in a step, or in which precision; empty where it is."""
-        if site.loops[-1] is not self.loop:
+        if site.loops[-1] is not self.loop and site.grad:
             return f"how often the loop of line {site.loops[-1].place.line} runs is not known"
-        depth = site.loops.index(self.loop) + 1
-        if any(level >= depth for level, _ in site.conds):
+        if any(cond.kind == "other" and id(cond.test) not in self.cycle for cond in self.conds(site)):
             return "whether this line runs is not known"
         return doubt(site)
 
@@ -318,7 +381,8 @@ class Playback:
         view = effect.output == "view"
         wanted = tuple((id(a), sizes.bytes_of(a) or 0, view or id(a) in passed) for a in inputs)
         results = tuple(id(a) for a in site.results)
-        node = Node(place, results, wanted, weights, tuple(kept), effect.backward, is_product(site.op))
+        product = is_product(site.op)
+        node = Node(place, results, wanted, weights, tuple(kept), effect.backward, product, effect.fills)
         self.graph.add(node)
         if segment is not None:
             segment.graph(site, node)
@@ -368,7 +432,7 @@ class Playback:
         timeline, book = self.timeline, self.book
         timeline.phase = "optimizer"
         for group in book.groups(optimizer):
-            tensors = [t for t in book.inside(group.modules) if t.key in self.graph.gradients]
+            tensors = [t for t in book.inside(group.members) if t.key in self.graph.gradients]
             sizes = [n for t in tensors if t.key not in self.states for n in book.states(optimizer, group, t)]
             if id(optimizer) not in self.states:
                 sizes += book.shared(optimizer, group, tensors)
@@ -376,6 +440,13 @@ class Playback:
             for size in sizes:
                 timeline.allocate(size, "optimizer", place, pinned=True)
             timeline.transient(book.temporaries(optimizer, group, tensors), place)
+
+
+def inverted(test: ir.Expr) -> bool:
+    """`i % k != 0` and `i % k` hold in most rounds."""
+    while isinstance(test, ir.BoolOp):
+        test = test.left
+    return test.ops == ("!=",) if isinstance(test, ir.Compare) else isinstance(test, ir.BinOp)
 
 
 def short(site: Site) -> str:

@@ -19,6 +19,8 @@ class Sizes:
         """`dtypes` are those of tensors that have another one than was recorded, by their identity."""
         self.batch = batch
         self.dtypes = dtypes if dtypes is not None else {}
+        # in elements, of tensors whose axes were repeated without a copy, by their identity
+        self.strides: dict[int, tuple[int, ...]] = {}
 
     def number(self, size: Value) -> int | None:
         """The integer that a size usually is."""

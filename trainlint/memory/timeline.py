@@ -204,6 +204,8 @@ class Node:
     temporary: tuple[int, ...]
     # does its backward multiply matrices?
     product: bool = False
+    # bytes of the zeros that stand for the gradient of a result that nobody used
+    fills: tuple[int, ...] = ()
     # computes again what it needs, before its backward; is told of the gradients on their way
     again: Callable[[Mapping[int, Storage]], None] | None = None
     done: bool = False
@@ -271,7 +273,9 @@ class Graph:
         timeline = self.timeline
         if node.product:
             timeline.work("backward")
+        fills = [n for result, n in zip(node.results, node.fills, strict=False) if result not in flowing]
         incoming = [flowing.pop(result) for result in node.results if result in flowing]
+        zeros = [timeline.allocate(size, "temporary", node.line) for size in fills]
         passes = incoming[0] if len(incoming) == 1 else None
         made = [
             passes if passes is not None and shared else timeline.allocate(size, "temporary", node.line)
@@ -279,6 +283,8 @@ class Graph:
         ]
         fresh = [(key, timeline.allocate(size, "gradients", node.line)) for key, size in node.weights]
         timeline.transient(node.temporary, node.line)
+        for storage in zeros:
+            timeline.free(storage)
         for key, gradient in fresh:
             if key in self.gradients or key in self.buckets:
                 # accumulated into the one that is there, or copied into its bucket

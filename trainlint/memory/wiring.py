@@ -9,6 +9,7 @@ from trainlint.analysis.tape import Site
 from trainlint.analysis.values import Array, Const, Seq, Value
 from trainlint.memory import saved
 from trainlint.memory.options import HIDDEN, positions
+from trainlint.memory.saved.strides import expanded
 from trainlint.memory.sizes import Sizes
 from trainlint.memory.weights import Weight
 
@@ -20,6 +21,7 @@ PRODUCTS = frozenset(
         *("RNNCell", "LSTMCell", "GRUCell", "MultiheadAttention", "multi_head_attention_forward"),
     }
 )
+REPEATED = frozenset({"expand", "expand_as", "broadcast_to"})
 WHOLE = frozenset({"int64", "int32", "int16", "int8", "uint8", "bool"})
 
 
@@ -36,8 +38,11 @@ def effect_of(site: Site, sizes: Sizes, weights: Sequence[tuple[Weight, bool]]) 
         # a tensor that is made from numbers
         return saved.Effect("new")
     given = [each for each in operands if each is not None]
-    given += [saved.Tensor(weight.shape, weight.itemsize, site.grad and trained) for weight, trained in weights]
     made = [each for each in results if each is not None]
+    if site.op.rpartition(".")[2] in REPEATED and made:
+        # a reshape of it has to copy
+        sizes.strides[id(site.results[0])] = expanded(given[0].shape, given[0].strides, made[0].shape)
+    given += [saved.Tensor(weight.shape, weight.itemsize, site.grad and trained) for weight, trained in weights]
     return saved.effect(site.op, given, made[0] if len(made) == 1 else made, options_of(site))
 
 
@@ -52,7 +57,8 @@ def tensor(array: Array, sizes: Sizes, grad: bool) -> saved.Tensor | None:
     if shape is None:
         return None
     dtype = sizes.dtype(array)
-    return saved.Tensor(shape, SIZES.get(dtype, 4), grad and array.grad is True, dtype not in WHOLE)
+    strides = sizes.strides.get(id(array))
+    return saved.Tensor(shape, SIZES.get(dtype, 4), grad and array.grad is True, dtype not in WHOLE, strides)
 
 
 def options_of(site: Site) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from trainlint.analysis import dims
 from trainlint.analysis.registry import OpCall, array_method, op
 from trainlint.analysis.values import Array, Const, Seq, Unknown, Value, element, is_none
 from trainlint.ops.creation import of_data, shape_given
@@ -59,7 +60,27 @@ def stack(call: OpCall) -> Value | None:
     if call.name == "numpy.stack" and axis in (None, 0):
         count = Const(len(parts.items)) if isinstance(parts, Seq) and parts.items is not None else None
         return added(call, inner, extent=count).but(lib="numpy")
-    return inner.but(lib="numpy", layout=None, shape=None)
+    return inner.but(lib="numpy", layout=None, shape=joined(call.name, parts, axis if axis is not None else 0))
+
+
+def joined(name: str, parts: Value | None, axis: object) -> tuple[Value, ...] | None:
+    """The shape of arrays stacked along a new axis, or one after the other; None where it is not known."""
+    items = (parts.items if isinstance(parts, Seq) else None) or []
+    shapes = [a.shape for a in items if isinstance(a, Array) and a.shape]
+    if not shapes or len(shapes) != len(items) or not isinstance(axis, int):
+        return None
+    first = shapes[0]
+    rank = len(first) + (name == "numpy.stack")
+    at = axis + rank if axis < 0 else axis
+    alike = 0 <= at < rank and all(len(shape) == len(first) for shape in shapes)
+    if not alike or name not in ("numpy.stack", "numpy.concatenate"):
+        return None
+    if name == "numpy.stack":
+        return (*first[:at], Const(len(shapes)), *first[at:])
+    length: Value = Const(0)
+    for shape in shapes:
+        length = dims.add(length, shape[at])
+    return (*first[:at], length, *first[at + 1 :])
 
 
 @op("numpy.transpose", "numpy.moveaxis", "numpy.rollaxis")

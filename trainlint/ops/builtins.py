@@ -280,7 +280,7 @@ def filter_(call: OpCall) -> Value | None:
         return None
     function, over = call.args
     inside = elements(over)
-    if inside is None or len(inside) > 64:
+    if inside is None or len(inside) > 1024:
         return (
             over
             if isinstance(over, (Obj, Unknown))

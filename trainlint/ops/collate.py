@@ -24,6 +24,9 @@ from trainlint.analysis.values import (
 )
 from trainlint.ops.layout import batched
 
+# samples that the own function of a program is given one by one
+MOST_SAMPLES = 1024
+
 
 def batch_axis(loader: Obj, length: Value | None) -> Value:
     """The size of the batch axis: constant where no batch can be smaller, else the symbol B of the loader."""
@@ -112,6 +115,11 @@ def default_collate(call: OpCall) -> Value | None:
     return collated(call, batch.elem or Unknown(), Unknown("batch size"))
 
 
-def by_program(call: OpCall, collate: Value, sample: Value) -> Value:
-    """The program's own function gets a list of samples whose length is not known."""
-    return invoke(call.run, call.scope, collate, [Seq("list", None, sample)], {}, call.node)
+def by_program(call: OpCall, collate: Value, sample: Value, batch: Value) -> Value:
+    """The program's own function gets a list of samples.
+
+    Its length is not known, for the last batch may be smaller; where memory is counted it is that of the others.
+    """
+    count = dims.usual(batch) if call.run.program.tape is not None else None
+    samples = [sample] * count if count is not None and 0 < count <= MOST_SAMPLES else None
+    return invoke(call.run, call.scope, collate, [Seq("list", samples, sample)], {}, call.node)

@@ -174,7 +174,7 @@ def batches(call: OpCall) -> Value | None:
         return Unknown("a batch")
     sample = item_of(call, dataset)
     if collate is not None and not is_none(collate):
-        batch = by_program(call, collate, sample)
+        batch = by_program(call, collate, sample, batch_axis(obj, length_of(call, dataset)))
     elif is_none(obj.arg(1, "batch_size")):
         # no batching: the samples themselves
         batch = sample
@@ -207,14 +207,18 @@ def set_epoch(call: OpCall) -> Value | None:
     return Const(None)
 
 
+def some_index(call: OpCall) -> Value:
+    """The number of a sample; where memory is counted, one that takes a row of a tensor."""
+    counted = call.run.program.tape is not None
+    return dims.symbol("index", value=Const(0), low=0) if counted else Number("index", dtype="int64")
+
+
 def item_of(call: OpCall, dataset: Value) -> Value:
     """One sample of a dataset."""
     if isinstance(dataset, Instance):
         member = dataset.cls.find("__getitem__")
         if isinstance(member, Func):
-            return call_function(
-                call.run, call.scope, bind(member, dataset), [Number("index", dtype="int64")], {}, call.node
-            )
+            return call_function(call.run, call.scope, bind(member, dataset), [some_index(call)], {}, call.node)
         stream = dataset.cls.find("__iter__")
         if isinstance(stream, Func):
             return iterate(call.run, call.scope, dataset, call.node)

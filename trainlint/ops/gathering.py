@@ -175,3 +175,14 @@ def unique(call: OpCall) -> Value | None:
     if not isinstance(array, Array) or len(call.args) > 1 or call.kwargs:
         return None
     return array.but(shape=(Unknown(),), layout=None, channels=None, colour=None)
+
+
+@tensor_op("multinomial")
+def multinomial(call: OpCall) -> Value | None:
+    """`p.multinomial(n)`: the numbers of n elements drawn from each row."""
+    array, count = call.args[0], call.arg(1, "num_samples")
+    if not isinstance(array, Array):
+        return None
+    sized = count if dims.poly_of(count) is not None else Unknown()
+    shape = (*array.shape[:-1], sized or Unknown()) if array.shape else None
+    return lost(array).but(shape=shape, dtype="int64", grad=False)

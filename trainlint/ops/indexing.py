@@ -232,6 +232,8 @@ def take(
         if not steps_forward(call, array, part.bounds[2]):
             return False
         size = sliced(sizes[0], part.bounds)
+        if isinstance(size, Unknown) and call.run.program.tape is not None:
+            size = usually_sliced(sizes[0], part.bounds)
         if names == "C":
             reverse = all(is_none(b) for b in part.bounds[:2]) and known(part.bounds[2]) == -1
             walk.colour = FLIPPED.get(array.colour or "") if reverse else None
@@ -349,6 +351,19 @@ def sliced(size: Value, bounds: tuple[Value, Value, Value]) -> Value:
         return ZERO if forward is False else Unknown()
     length = dims.sub(last, first)
     return length if stride == 1 else dims.floordiv(dims.add(length, Const(stride - 1)), Const(stride))
+
+
+def usually_sliced(size: Value, bounds: tuple[Value, Value, Value]) -> Value:
+    """The length of a slice that begins somewhere and does not reach the end: `x[i:i + n]`."""
+    low, high, step = bounds
+    length = dims.sub(high, low) if not is_none(low) and not is_none(high) and is_none(step) else Unknown()
+    if isinstance(length, Const):
+        return length if dims.at_least(length, ZERO) else ZERO
+    numbers = [None if is_none(bound) else dims.usual(bound) for bound in bounds]
+    whole = dims.usual(size)
+    if whole is None or any(n is None and not is_none(b) for n, b in zip(numbers, bounds, strict=True)):
+        return Unknown()
+    return Const(len(range(*slice(*numbers).indices(whole))))
 
 
 def clamped(bound: Value, size: Value) -> Value | None:

@@ -202,7 +202,9 @@ def tensors_of(call: OpCall, name: str) -> dict[str, Value]:
 def computed(terms: Terms) -> Array:
     """The value of a loss with its shape, dtype and device."""
     values = list(terms.tensors.values())
-    if not same_device(terms.call, values, terms.shown):
+    # the lengths of sequences may stay on the CPU
+    together = values[:1] if terms.name == "ctc_loss" else values
+    if not same_device(terms.call, together, terms.shown):
         return Array()
     outcome = HANDLERS[terms.name](terms)
     if outcome is None:

@@ -8,12 +8,14 @@ from itertools import product
 from math import prod
 from typing import Any
 
+from trainlint.analysis import dims
 from trainlint.analysis.classes import record
 from trainlint.analysis.iteration import elements, iterate, range_of
 from trainlint.analysis.modules import children, container
 from trainlint.analysis.registry import OpCall, alias, called, kind, method, op
 from trainlint.analysis.run import Run
 from trainlint.analysis.scalars import binary
+from trainlint.analysis.unrolling import most_rounds
 from trainlint.analysis.values import (
     Array,
     Class,
@@ -49,7 +51,7 @@ NOT_NUMBERS = frozenset({"builtins.str", "builtins.bool"})
 
 @op("builtins.range")
 def range_(call: OpCall) -> Value | None:
-    return range_of(call.args, call.run.by_default)
+    return range_of(call.args, call.run.by_default, most_rounds(call.run), call.run.program.tape is not None)
 
 
 @op("builtins.int", "builtins.float", "builtins.str", "builtins.bool", "builtins.round", "builtins.abs")
@@ -116,9 +118,12 @@ def max_min(call: OpCall) -> Value | None:
     elif len(values) == 1 and isinstance(values[0], Mapping):
         values = elements(values[0]) or []
     constants = [v for v in values if isinstance(v, Const) and isinstance(v.value, (int, float))]
-    if not constants or len(constants) != len(values) or call.kwargs:
-        return Number() if values and not call.kwargs and all(map(is_numeric, values)) else Unknown()
     pick = max if call.name.endswith("max") else min
+    if not constants or len(constants) != len(values) or call.kwargs:
+        usual = [dims.usual(v) for v in values]
+        if call.run.program.tape is None or None in usual or not usual or call.kwargs:
+            return Number() if values and not call.kwargs and all(map(is_numeric, values)) else Unknown()
+        return values[usual.index(pick(n for n in usual if n is not None))]
     chosen = pick(constants, key=lambda c: c.value)
     default = chosen.default or next((c.default for c in constants if c.default), None)
     return Const(chosen.value, chosen.origin, default)

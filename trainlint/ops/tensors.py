@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from trainlint.analysis.dims import symbol
+from trainlint.analysis.iteration import told_apart
 from trainlint.analysis.registry import OpCall, alias, array_method, op
 from trainlint.analysis.values import Array, Const, Number, Seq, Unknown, Value
 from trainlint.ops.dtypes import kind_of_dtype
@@ -27,10 +29,15 @@ def numpy_(call: OpCall) -> Value | None:
 def item(call: OpCall) -> Value | None:
     if call.receiver is not None:
         call.run.event("item", call.node, call.scope, call.receiver)
-    known = call.receiver.numbers if isinstance(call.receiver, Array) else None
+    array = call.receiver
+    known = array.numbers if isinstance(array, Array) else None
     if known is not None:
         return Const(known[0]) if call.name == "item" else Seq("list", [Const(number) for number in known])
-    return number_in(call.receiver) if call.name == "item" else Unknown("a number")
+    if call.name == "tolist" and call.run.program.tape is not None and isinstance(array, Array):
+        return told_apart(call.run, call.scope, array, call.node) or Unknown("a number")
+    if call.run.program.tape is not None and isinstance(array, Array) and kind_of_dtype(array.dtype) == 1:
+        return symbol("n", low=None)
+    return number_in(array) if call.name == "item" else Unknown("a number")
 
 
 def number_in(array: Value | None) -> Number:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from trainlint.analysis.attributes import set_attribute
+from trainlint.analysis.listing import APART, members
+from trainlint.analysis.parameters import buffers_of
 from trainlint.analysis.registry import OpCall, kind, method, op
-from trainlint.analysis.values import Array, Const, Instance, Obj, Seq, Unknown, Value
+from trainlint.analysis.values import Array, Const, Instance, Mapping, Obj, Seq, Unknown, Value, tensor_of
 from trainlint.analysis.watching import Freeze
 from trainlint.ops.accelerators import accumulates, mixed, prepared
 
@@ -76,6 +79,12 @@ def scaler_bookkeeping(call: OpCall) -> Value | None:
 def clip(call: OpCall) -> Value | None:
     call.run.event("clip", call.node, call.scope, call.args[0] if call.args else Unknown())
     return Array(grad=False)
+
+
+@op("torch.backends.mps.is_available")
+def no_apple(call: OpCall) -> Value | None:
+    """The GPU whose memory is counted is no Apple's."""
+    return Const(False, default="a GPU") if call.run.program.tape is not None else None
 
 
 @op("torch.save", "safetensors.torch.save_file", "accelerate.Accelerator.save")
@@ -182,6 +191,8 @@ def module_zero_grad(call: OpCall) -> Value | None:
 def parameters(call: OpCall) -> Value | None:
     receiver = call.receiver
     listing = Obj("parameters", call.name, call.node, [receiver] if receiver is not None else [])
+    if call.run.program.tape is not None:
+        listing.attrs[APART] = Const(True)
     if call.run.program.watch is not None and receiver is not None:
         call.run.program.watch.freezes.append(Freeze(receiver, call.run.tick(), call.node, listing))
     return listing
@@ -194,8 +205,41 @@ def moved(call: OpCall) -> Value | None:
     if call.name == "requires_grad_" and watch is not None and call.receiver is not None:
         wanted = call.arg(0, "requires_grad") or Const(True)
         value = Unknown() if call.run.conds else wanted
+        if call.run.program.tape is not None:
+            for _, part in members(call.receiver) or ():
+                set_attribute(call.run, call.scope, part, "requires_grad", value)
         watch.freezes.append(Freeze(call.receiver, call.run.tick(), call.node, value=value))
     return call.receiver
+
+
+@method("parameter", ".requires_grad")
+def wants_gradient(call: OpCall) -> Value | None:
+    """As it was made; what is assigned is an attribute then, and found before this."""
+    made = call.receiver
+    wanted = made.arg(1, "requires_grad") if isinstance(made, Obj) else None
+    return wanted if isinstance(wanted, Const) else Const(True) if wanted is None else Unknown(call.name)
+
+
+@method("parameter", "requires_grad_")
+def set_wants_gradient(call: OpCall) -> Value | None:
+    wanted = call.arg(0, "requires_grad") or Const(True)
+    if call.receiver is not None:
+        set_attribute(call.run, call.scope, call.receiver, "requires_grad", wanted)
+        if call.run.program.watch is not None:
+            call.run.program.watch.frozen.add(id(call.node))
+    return call.receiver
+
+
+@method("parameter", ".grad")
+def gradient(call: OpCall) -> Value | None:
+    """The gradient is as large as the parameter, and on the same device."""
+    data = tensor_of(call.receiver) if isinstance(call.receiver, Obj) else None
+    if call.run.program.tape is None or not isinstance(data, Array) or not isinstance(call.receiver, Obj):
+        return None
+    found = call.receiver.attrs.get("[grad]")
+    if found is None:
+        found = call.receiver.attrs["[grad]"] = data.but(grad=False, device="given")
+    return found
 
 
 @method("module", "xpu", "share_memory", "compile", "register_forward_hook", "load_state_dict", "init_weights")
@@ -203,7 +247,24 @@ def moved_too(call: OpCall) -> Value | None:
     return call.receiver if call.name in ("xpu", "share_memory") else Unknown(call.name)
 
 
-@method("module", "state_dict", "buffers", "extra_repr")
+@method("module", "state_dict")
+def state_dict(call: OpCall) -> Value | None:
+    """Where parameters are told apart: their tensors by name; buffers may be there too."""
+    inside = members(call.receiver) if call.run.program.tape is not None and call.receiver is not None else None
+    if inside is None or call.receiver is None:
+        return Unknown(call.name)
+    found: dict[str, Value] = {}
+    for name, part in inside:
+        data = tensor_of(part)
+        found[name] = data.but(grad=False, source=part) if isinstance(data, Array) else Unknown(name)
+    for held in buffers_of(call.receiver).tensors:
+        found[held.name] = Array(lib="torch", shape=held.shape, dtype=held.dtype, grad=False, device="given")
+    made = Mapping(found)
+    made.born = call.run.tick()
+    return made
+
+
+@method("module", "buffers", "extra_repr")
 def inspection(call: OpCall) -> Value | None:
     return Unknown(call.name)
 

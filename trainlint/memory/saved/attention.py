@@ -73,7 +73,7 @@ def layer(site: Site) -> Effect | None:
     dropout = site.options.number("dropout", 0) if site.training else 0
     if not site.options.on("need_weights", True):
         # the result of the fused kernel, in the layout that the last projection wants
-        extra += [sizes.n, STATISTIC * sizes.rows]
+        extra += [sizes.n, STATISTIC * sizes.rows, *merged_mask(site, sizes)]
         return Effect("new", keeps, tuple(extra), backward=(sizes.n,) * 4)
     if not same:
         # the projected query is scaled in a copy; it is no part of what the key and the value keep
@@ -94,6 +94,23 @@ def in_single_precision(sizes: Heads, dropout: bool) -> tuple[int, ...]:
     """Autocast: the softmax gives float32 and keeps it; the product with the values keeps a copy in half precision."""
     count = sizes.weights // sizes.item
     return (4 * count, count) if dropout else (4 * count,)
+
+
+def merged_mask(site: Site, sizes: Heads) -> list[int]:
+    """What masks become: one number for each key where only padding is masked, else one for each query too.
+
+    `F.multi_head_attention_forward` repeats a padding mask for each head and adds it to that of the positions.
+    """
+    masks = [each for each in site.operands[1:] if len(each.shape) == 2 < len(site.x.shape) and not each.grad]
+    weights = {sizes.weights // sizes.item // sizes.rows}
+    square = [each for each in masks if each.shape[0] == each.shape[1] or each.shape[1] not in weights]
+    if len(masks) > 1:
+        return [sizes.weights]
+    if not masks:
+        return []
+    heads = max(1, site.whole("num_heads", 1))
+    batch = sizes.rows // heads
+    return [masks[0].count * sizes.item] if square else [masks[0].count * heads * sizes.item if batch else 0]
 
 
 @rule("transformer_encoder_layer")

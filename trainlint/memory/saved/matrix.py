@@ -149,6 +149,13 @@ def cosine_similarity(site: Site) -> Effect:
     return Effect("new", ("input", "other"), (site.n, site.n, rows, rows, rows, rows), (site.n,), (site.n,) * 3)
 
 
+@rule("cosine_embedding_loss")
+def cosine_embedding_loss(site: Site) -> Effect:
+    """Products of the operands are summed at once; a few numbers a row are kept, and masks (ATen/native/Loss.cpp)."""
+    rows = site.n // max(1, site.x.shape[-1])
+    return Effect("new", ("input", "other"), (*(rows,) * 4, *(rows // site.x.itemsize,) * 3), (site.n,), (site.n,) * 2)
+
+
 @rule("pairwise_distance")
 def pairwise_distance(site: Site) -> Effect:
     return Effect("new", ("output",), (site.n,), (site.n,))

@@ -32,7 +32,10 @@ def recurrent(site: Site) -> Effect | None:
     # cuDNN wants time first and makes a copy
     copies = (site.n,) if batch_first else ()
     backward = (*copies, site.out) if batch_first else ()
-    return Effect("new", (*kept, "output"), (reserve, *zeros), copies, (*backward, *(state,) * states))
+    # ATen/native/cudnn/RNN.cpp `_cudnn_rnn_backward`: zeros for the gradients that are not there
+    fills = (site.out, *(state,) * states)
+    extra = (reserve, *zeros)
+    return Effect("new", (*kept, "output"), extra, copies, (*backward, *(state,) * states), fills=fills)
 
 
 def is_state(operand: Tensor, x: Tensor) -> bool:

@@ -52,6 +52,7 @@ class Effect:
     `extra`: further tensors kept until backward. `temporary`: alive only inside the forward, at its fullest moment,
     beyond the results and `extra`. `backward`: the same inside the backward, beyond the gradients of the operands.
     `passes`: positions of operands whose gradient is the gradient of the result or a view of it: no new storage.
+    `fills`: by result, the bytes of the zeros that backward makes where nothing used it.
     `storage`: the bytes of the result's storage where they are more than its elements (a mean taken over a buffer).
     """
 
@@ -62,6 +63,7 @@ class Effect:
     backward: tuple[int, ...] = ()
     passes: tuple[int, ...] = ()
     storage: int | None = None
+    fills: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,7 @@ def clone(site: Site) -> Effect:
 def to(site: Site) -> Effect:
     """The tensor itself where it has the dtype already; a gradient takes the way back."""
     same = site.result.itemsize == site.x.itemsize and site.result.floating == site.x.floating
-    copy = site.options.on("copy")
+    copy = "copy" in site.options and site.options.on("copy")
     return Effect("new" if copy or not same else "view", passes=(0,) if same else ())
 
 
