@@ -22,6 +22,8 @@ FAILED = 1
 
 def show_measure(options: argparse.Namespace) -> int:
     """Run and print. 0 when the step was measured, 1 when the program did not come that far, 2 for wrong use."""
+    if options.compare is not None and (options.file or "").endswith(".json"):
+        return show_comparison(read_report(options.compare), read_report(options.file), options)
     if options.from_snapshot is not None:
         return show(snapshot_of(options), options)
     from trainlint.memory.recording import played
@@ -55,10 +57,42 @@ def show(measured: Measured, options: argparse.Namespace) -> int:
     """Print the report in the format that was asked for."""
     from trainlint.memory.measured_report import as_object, as_text
 
+    if options.compare is not None:
+        return show_comparison(read_report(options.compare), as_object(measured, locate), options)
     if options.output_format == "json":
         print(json.dumps(as_object(measured, locate), ensure_ascii=False, indent=1))
     else:
         print("\n".join(harmless(line) for line in as_text(measured, locate)))
+    return 0
+
+
+def read_report(path: str) -> dict[str, Any]:
+    """A JSON report. Raises UsageError for a file that is none."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            report = json.load(file)
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from error
+    except ValueError as error:
+        raise UsageError(f"{path}: not a JSON report ({one_line(str(error))})") from error
+    if not isinstance(report, dict):
+        raise UsageError(f"{path}: not a JSON report (no object)")
+    return report
+
+
+def show_comparison(old: dict[str, Any], new: dict[str, Any], options: argparse.Namespace) -> int:
+    """Print two reports side by side. Raises UsageError for files that are no reports."""
+    from trainlint.memory.comparison import as_text, compared
+
+    try:
+        rows = compared(old, new)
+    except ValueError as error:
+        raise UsageError(f"{options.compare}: {error}") from error
+    if options.output_format == "json":
+        table = {row.name: {"old": row.old, "new": row.new, "change": row.change} for row in rows}
+        print(json.dumps({**new, "compared": table}, ensure_ascii=False, indent=1))
+    else:
+        print("\n".join(harmless(line) for line in as_text(rows, old, new)))
     return 0
 
 

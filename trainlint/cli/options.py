@@ -103,6 +103,11 @@ def _measure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--from-snapshot", metavar="PICKLE", help="read a memory snapshot of CUDA made elsewhere, and run nothing"
     )
+    parser.add_argument(
+        "--compare",
+        metavar="REPORT",
+        help="lay the JSON report of `memory` or of another run beside; FILE may be a report, too",
+    )
     parser.add_argument("--python", metavar="PATH", help="the interpreter of the program (default: this one)")
     parser.add_argument(
         "--output-format", choices=("text", "json"), default="text", metavar="FORMAT", help="text or json"
