@@ -21,6 +21,7 @@ MANY_SYNCS = 3
 # as many numbers of a parameter tell whether it changed
 SAMPLE = 64
 CHANNELS = (1, 3, 4)
+LEAST_RATE = 1e-5
 
 
 class Findings:
@@ -36,11 +37,14 @@ class Findings:
         self._before: dict[int, tuple[Any, list[float]]] = {}
         self._unchanged: dict[int, Any] = {}
         self._changed: set[int] = set()
-        self._classes: int | None = None
+        self._judged_first_loss = False
+        # a gradient scaler runs into infinity on purpose
+        self._scaled = False
         self._looked_at_batch = False
         steps.watchers.append(self)
         if values:
             self._watch_cross_entropy()
+            self._watch_scaler()
 
     def add(self, code: str, id: str, level: str, message: str, place: int) -> None:
         """Report once."""
@@ -76,26 +80,41 @@ class Findings:
         plain = functional.cross_entropy
 
         def cross_entropy(input: Any, *args: Any, **kwargs: Any) -> Any:
-            if self._classes is None and input.dim() > 1:
-                self._classes = int(input.shape[1])
-            return plain(input, *args, **kwargs)
+            loss = plain(input, *args, **kwargs)
+            if not self._judged_first_loss and input.dim() > 1 and loss.requires_grad and loss.dim() == 0:
+                self._judged_first_loss = True
+                with without_modes():
+                    self._judge(float(loss.detach()), int(input.shape[1]))
+            return loss
 
         functional.cross_entropy = cross_entropy
 
+    def _judge(self, value: float, classes: int) -> None:
+        """The first cross-entropy of a program."""
+        expected = math.log(max(classes, 1))
+        if classes > 1 and math.isfinite(value) and value > 2 * expected + 1:
+            text = f"the first loss is {value:.3g}; an untrained classifier of {classes} classes starts near "
+            text += f"ln({classes}) = {expected:.3g}: look at the last layer's initialisation and the inputs"
+            self.add("RT005", "first-loss-off", "info", text, self.steps.tracker.lines.current(3))
+
+    def _watch_scaler(self) -> None:
+        scaler: Any = torch.amp.GradScaler
+        plain = scaler.scale
+
+        def scale(scaler: Any, outputs: Any) -> Any:
+            self._scaled = True
+            return plain(scaler, outputs)
+
+        scaler.scale = scale
+
     def before_backward(self, loss: Any) -> None:
-        if not self.values or not isinstance(loss, torch.Tensor) or loss.numel() != 1:
+        if not self.values or self._scaled or not isinstance(loss, torch.Tensor) or loss.numel() != 1:
             return
         place = self.steps.tracker.lines.current(3)
         with without_modes():
             value = float(loss.detach())
         if not math.isfinite(value):
             self.add("RT004", "not-finite", "error", f"the loss of step {self.steps.steps + 1} is {value}", place)
-        elif self._classes is not None and self._classes > 1 and self.steps.backwards == 1:
-            expected = math.log(self._classes)
-            if value > 2 * expected + 1:
-                text = f"the first loss is {value:.3g}; an untrained classifier of {self._classes} classes starts near "
-                text += f"ln({self._classes}) = {expected:.3g}: look at the last layer's initialisation and the inputs"
-                self.add("RT005", "first-loss-off", "info", text, place)
 
     def after_backward(self) -> None:
         pass
@@ -107,10 +126,9 @@ class Findings:
             for parameter in group["params"]:
                 if parameter.grad is not None:
                     self._with_gradient.add(id(parameter))
-                elif parameter.requires_grad:
-                    self._without[id(parameter)] = parameter
-                if self.values and parameter.grad is not None:
-                    self._look_at(parameter)
+                    # lower rates may move a weight by less than its last digit
+                    if self.values and (group.get("lr") == 0 or group.get("lr", 0) >= LEAST_RATE):
+                        self._look_at(parameter)
 
     def _look_at(self, parameter: Any) -> None:
         with without_modes():
@@ -121,11 +139,18 @@ class Findings:
             moves = bool((gradient.flatten()[:SAMPLE] != 0).any())
             if moves and finite:
                 self._before[id(parameter)] = (parameter, parameter.detach().flatten()[:SAMPLE].tolist())
-        if not finite:
+        if not finite and not self._scaled:
             text = f"the gradient of {self.name(parameter)} holds NaN or infinity in step {self.steps.steps + 1}"
             self.add("RT004", "not-finite", "error", text, self.place(parameter))
 
     def after_step(self, optimizer: Any, count: int) -> None:
+        for group in optimizer.param_groups:
+            for parameter in group["params"]:
+                # a closure makes gradients inside the step
+                if parameter.grad is not None:
+                    self._with_gradient.add(id(parameter))
+                elif parameter.requires_grad:
+                    self._without[id(parameter)] = parameter
         with without_modes():
             for key, (parameter, before) in self._before.items():
                 if parameter.detach().flatten()[:SAMPLE].tolist() == before:

@@ -29,6 +29,7 @@ from .answers import ALARMS, Answers, value_of
 Place = int
 NOWHERE: Place = -1
 
+OPTIM = os.path.join("torch", "optim", "")
 CHECKPOINT = os.path.join("torch", "utils", "checkpoint.py")
 # operations that take operands of both sides as they are
 MIXES = frozenset({"aten::copy_", "aten::_to_copy", "aten::index", "aten::index_put_"})
@@ -222,7 +223,7 @@ class Tracker(TorchDispatchMode):
         if not self.active:
             return func(*args, **kwargs)
         if func is torch.ops.aten._local_scalar_dense.default:
-            if self.on_card(args[0]):
+            if self.on_card(args[0]) and not in_optimizer():
                 self.syncs[self.lines.current(2)] += 1
             if isinstance(args[0], FakeTensor) and args[0].constant is None:
                 return value_of(args[0], key_of(args[0]) in self.alarms)
@@ -302,6 +303,16 @@ class Tracker(TorchDispatchMode):
 
     def _guess(self, text: str) -> None:
         self.guesses[text, self._line(running_node())] = None
+
+
+def in_optimizer() -> bool:
+    """Does an optimizer of torch ask for a value of its own?"""
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None:
+        if OPTIM in frame.f_code.co_filename:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def recomputing(node: Any) -> bool:
