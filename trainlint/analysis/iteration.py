@@ -9,6 +9,7 @@ from trainlint.analysis.modules import children, container, items
 from trainlint.analysis.run import Run
 from trainlint.analysis.scope import Scope
 from trainlint.analysis.values import (
+    MAX_ALTERNATIVES,
     Array,
     Class,
     Const,
@@ -26,6 +27,7 @@ from trainlint.analysis.values import (
     element,
     is_none,
     join,
+    known,
     one_of,
 )
 from trainlint.syntax import ir
@@ -36,7 +38,7 @@ MOST_ELEMENTS = 4096
 def iterate(run: Run, scope: Scope, value: Value, node: ir.Expr) -> Value:
     """A value that covers every element that iterating `value` gives."""
     if isinstance(value, Seq):
-        if value.kind == "range" and value.items and run.program.tape is not None:
+        if value.kind == "range" and value.items and run.program.tape is not None and strides(value.items):
             # one of the numbers, so that `x[i:i + n]` has a length
             return symbol("i", value=value.items[0])
         return element(value)
@@ -72,6 +74,12 @@ def iterate(run: Run, scope: Scope, value: Value, node: ir.Expr) -> Value:
     if isinstance(value, Const) and isinstance(value.value, str):
         return Unknown()
     return Unknown()
+
+
+def strides(numbers: list[Value]) -> bool:
+    """Do the numbers of a range go in steps, or are they more than can be told one by one?"""
+    first, second = (known(number) for number in (numbers * 2)[:2])
+    return len(numbers) > MAX_ALTERNATIVES or (len(numbers) > 1 and second != first + 1)
 
 
 def elements(value: Value) -> list[Value] | None:

@@ -283,7 +283,7 @@ def compare(run: Run, scope: Scope, left: Value, ops: tuple[str, ...], rights: l
             return Unknown()
     if isinstance(left, (Sym, Const)) and isinstance(right, (Sym, Const)) and op in _COMPARE:
         answer = compare_sizes(op, left, right)
-        if isinstance(answer, Unknown) and run.program.tape is not None and not (of_batch(left) or of_batch(right)):
+        if isinstance(answer, Unknown) and run.program.tape is not None and not (changing(left) or changing(right)):
             usual = (dims.usual(left), dims.usual(right))
             return answer if None in usual else Const(bool(_COMPARE[op](*usual)), None, "the usual sizes")
         return answer
@@ -303,9 +303,13 @@ def chained(run: Run, scope: Scope, left: Value, ops: tuple[str, ...], rights: l
     return next((answer for answer in decided if answer.default), decided[0])
 
 
-def of_batch(size: Sym | Const) -> bool:
-    """Does a size depend on the batch size, which a person may ask to be another one?"""
-    return isinstance(size, Sym) and any(atom.name == "B" for atoms, _ in size.poly for atom in atoms)
+# a batch size, which a person may ask to be another one; counters of loops, places in data, numbers drawn
+CHANGING = frozenset({"B", "i", "n", "index"})
+
+
+def changing(size: Sym | Const) -> bool:
+    """Is a number another one in other rounds or at another batch size, so that its usual value decides nothing?"""
+    return isinstance(size, Sym) and any(atom.name in CHANGING for atoms, _ in size.poly for atom in atoms)
 
 
 def compare_sizes(op: str, left: Sym | Const, right: Sym | Const) -> Value:
