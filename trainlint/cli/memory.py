@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from trainlint.cli.style import Style, wants_colour
@@ -41,6 +42,10 @@ def show_memory(options: argparse.Namespace) -> int:
     told = report(session, path, estimate, target, whole=options.output_format == "html")
     if options.output_format == "json":
         text = json.dumps(told, ensure_ascii=False, indent=1) + "\n"
+    elif options.output_format == "html":
+        from trainlint.cli.memory_page import as_page
+
+        text = as_page(told, partial(source_line, session))
     else:
         from trainlint.cli.memory_text import as_text, plain
 
@@ -87,7 +92,7 @@ def report(session: Session, path: str, estimate: Estimate, target: Target | Non
     return {**told, "path": os.path.relpath(path)}
 
 
-def source_line(session: Session, path: str, place: dict[str, Any]) -> str:
+def source_line(session: Session, place: dict[str, Any]) -> str:
     """The text of a line of the report, without its indentation; empty where it cannot be read."""
     return session.source_line(os.path.abspath(place["path"]), place["cell"], place["line"]).strip()
 

@@ -64,7 +64,11 @@ def _memory_command(parser: argparse.ArgumentParser) -> None:
     _target(parser)
     parser.add_argument("--config", metavar="PATH", help="use this configuration file")
     parser.add_argument(
-        "--output-format", choices=("text", "json"), default="text", metavar="FORMAT", help="text or json"
+        "--output-format",
+        choices=("text", "json", "html"),
+        default="text",
+        metavar="FORMAT",
+        help="text, json or html",
     )
     parser.add_argument("--output-file", metavar="PATH", help="write there instead of to stdout")
 
