@@ -20,6 +20,7 @@ from trainlint.analysis.values import (
     Obj,
     OneOf,
     Range,
+    Round,
     Seq,
     Sym,
     Unknown,
@@ -40,7 +41,7 @@ def iterate(run: Run, scope: Scope, value: Value, node: ir.Expr) -> Value:
     if isinstance(value, Seq):
         if value.kind == "range" and value.items and run.program.tape is not None and strides(value.items):
             # one of the numbers, so that `x[i:i + n]` has a length
-            return symbol("i", value=value.items[0])
+            return symbol("i", key=Round(), value=value.items[0])
         return element(value)
     if isinstance(value, Unknown):
         if value.attrs is None:
@@ -279,7 +280,7 @@ def range_of(args: list[Value], assuming: bool = False, most: int = 64, counted:
     if not args or len(ints) != len(args) or len(ints) > 3 or overridable:
         first = next(iter(numbers), None) if len(args) > 1 else 0
         if counted and isinstance(first, int):
-            return Seq("range", None, symbol("i", value=Const(first), low=0))
+            return Seq("range", None, symbol("i", key=Round(), value=Const(first), low=0))
         return Seq("range", None, Sym("i", low=0 if len(args) == 1 else None))
     try:
         values = range(*ints)
@@ -289,7 +290,9 @@ def range_of(args: list[Value], assuming: bool = False, most: int = 64, counted:
         return Seq("range", [Const(i, None, default) for i in values])
     if counted and len(values):
         return Seq(
-            "range", None, symbol("i", value=Const(values[0]), low=0 if min(values[0], values[-1]) >= 0 else None)
+            "range",
+            None,
+            symbol("i", key=Round(), value=Const(values[0]), low=0 if min(values[0], values[-1]) >= 0 else None),
         )
     low, high = (values[0], values[-1]) if len(values) else (0, 0)
     return Seq("range", None, Range(min(low, high), max(low, high)))

@@ -15,6 +15,7 @@ from trainlint.analysis.values import (
     OneOf,
     Place,
     Range,
+    Round,
     Seq,
     Sym,
     Value,
@@ -205,7 +206,8 @@ def words(value: Value, letters: Letters | None = None) -> str:
     if isinstance(value, Range):
         return f"a number from {value.low} to {value.high}"
     if isinstance(value, Sym):
-        usual = dims.usual(value)
+        counts = any(isinstance(atom.key, Round) for atom in atoms_of(value))
+        usual = dims.usual(value) if not counts else None
         return code(value.name) + (f" = {usual:,}" if usual is not None else "")
     if isinstance(value, Obj):
         return parameter_words(value, letters) if value.kind == "parameter" else code(called(value))

@@ -141,6 +141,10 @@ class Range(Value):
         return f"{self.low}..{self.high}"
 
 
+class Round:
+    """The key of an atom that counts the rounds of a loop: its usual value is that of the first round only."""
+
+
 class Atom:
     """A named integer, equal to those with its key; `value` is what it usually stands for.
 

@@ -58,8 +58,8 @@ def figures(told: Told) -> str:
         (least + size(peak["reserved"]), "reserved by PyTorch"),
     ]
     if peak.get("device"):
-        low, high = peak.get("device_range") or (None, None)
-        span = f" ({size(low)} to {size(high)})" if low is not None else ""
+        ends = [size(end) for end in peak.get("device_range") or ()]
+        span = f" ({' to '.join(ends)})" if ends else ""
         rows.append((f"{least or 'about '}{size(peak['device'])}", f"of the GPU with the CUDA context{span}"))
     fit = told.get("fits")
     if fit:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from trainlint.analysis import dims
 from trainlint.analysis.registry import OpCall, array_method, method, op
-from trainlint.analysis.values import Array, Const, Obj, Seq, Unknown, Value, axis
+from trainlint.analysis.values import Array, Const, Obj, Round, Seq, Unknown, Value, axis
 from trainlint.ops.dtypes import kind_of_dtype
 from trainlint.ops.layout import integer, letters
 
@@ -124,7 +124,7 @@ def iterate(call: OpCall) -> Value | None:
     rest = array.shape[1:] if array.shape else None
     if call.run.program.tape is not None and rest == () and kind_of_dtype(array.dtype) == 1:
         # where something begins: `x[i:i + n]` has a length
-        return dims.symbol("i", value=Const(0), low=0)
+        return dims.symbol("i", key=Round(), value=Const(0), low=0)
     result = array.but(layout=names[1:] or None if names else None, shape=rest)
     if names is not None and names[0] == "C":
         result.channels = result.colour = None
