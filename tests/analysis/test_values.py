@@ -47,7 +47,8 @@ def test_a_range_up_to_a_default_has_no_known_end() -> None:
     overridable = Program("/project/train.py", Document(PARSER + loop), MemoryWorkspace({}))
     overridable.interpret()
     assert isinstance(overridable.file.scope.names["i"], Sym)
-    assert said(PARSER + loop, "i") == "`i`"
+    # where memory is estimated, and in hovers, the defaults are taken
+    assert said(PARSER + loop, "i") == "`0` or `1` or `2`"
 
 
 @pytest.mark.parametrize(
