@@ -229,7 +229,7 @@ def object_attribute(run: Run, scope: Scope, value: Obj, name: str, node: ir.Exp
     found = value.attrs.get(name)
     if found is not None:
         return found
-    if value.kind == "parameter" and name in ("shape", "T", "mT", "ndim", "dtype"):
+    if value.kind == "parameter" and name in ("shape", "T", "mT", "ndim", "dtype", "data"):
         data = tensor_of(value)
         if isinstance(data, Array):
             return array_attribute(run, scope, data, name, node)

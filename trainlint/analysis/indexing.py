@@ -164,6 +164,11 @@ def written(run: Run, scope: Scope, target: ir.Subscript, holder: Array, value: 
         bind_target(run, scope, target.value, result)
 
 
+def certain(run: Run, born: int) -> bool:
+    """Does a write to something that old surely replace what was there? Where memory is counted, loops do run."""
+    return born >= run.floor or (run.program.tape is not None and not run.conds)
+
+
 def set_item(run: Run, scope: Scope, target: ir.Subscript, value: Value) -> None:
     """`holder[key] = value`."""
     from trainlint.analysis.expressions import evaluate
@@ -187,7 +192,7 @@ def set_item(run: Run, scope: Scope, target: ir.Subscript, value: Value) -> None
         run.touch(holder)
         if isinstance(key, Const) and isinstance(key.value, KEYS):
             old = holder.items.get(key.value)
-            holder.items[key.value] = value if old is None or holder.born >= run.floor else join(old, value)
+            holder.items[key.value] = value if old is None or certain(run, holder.born) else join(old, value)
         else:
             holder.open = True
             holder.rest = value if holder.rest is None else join(holder.rest, value)
@@ -197,7 +202,7 @@ def set_item(run: Run, scope: Scope, target: ir.Subscript, value: Value) -> None
         if holder.items is not None and isinstance(key, Const) and isinstance(key.value, int):
             if -len(holder.items) <= key.value < len(holder.items):
                 old = holder.items[key.value]
-                holder.items[key.value] = value if holder.born >= run.floor else join(old, value)
+                holder.items[key.value] = value if certain(run, holder.born) else join(old, value)
         else:
             holder.elem = join(element(holder), value)
             holder.items = None

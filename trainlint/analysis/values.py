@@ -549,7 +549,7 @@ class Array(Value):
 
     # the symbols that stand for sizes that are not known, once they were asked for; they are this object's own
     axes: dict[int, Value] | None = None
-    # the `nn.Parameter` that this very tensor is
+    # the `nn.Parameter` whose memory this is: the parameter itself, or with `grad` False what `.data` gives
     source: Value | None = None
 
     def but(self, **changes: Any) -> Array:

@@ -169,7 +169,11 @@ class Book:
 
     def used(self, site: Site) -> list[Tensor]:
         """The parameters that get their gradient from an operation itself, not through a cast."""
-        direct = [tensor for array in site.operands if (tensor := self.of_value(array)) is not None]
+        direct = [
+            tensor
+            for array in site.operands
+            if array.grad is not False and (tensor := self.of_value(array)) is not None
+        ]
         held = [] if site.casts else self.of_layer(site.layer)
         return [tensor for tensor in (*held, *direct) if tensor.trained]
 

@@ -334,7 +334,12 @@ def copied(call: OpCall) -> Value | None:
 @array_method("detach", "detach_", ".data")
 def detached(call: OpCall) -> Value | None:
     """The same numbers without the graph."""
-    return call.receiver.but(grad=False) if isinstance(call.receiver, Array) else None
+    if not isinstance(call.receiver, Array):
+        return None
+    result = call.receiver.but(grad=False)
+    # still the memory of the parameter
+    result.source = call.receiver.source
+    return result
 
 
 @op("torch.detach")
