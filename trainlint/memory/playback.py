@@ -250,7 +250,7 @@ class Playback:
             return
         effect = self.effect(site)
         if effect is None:
-            self.outcome.unknown.setdefault(place, f"what `{short(site)}` does to memory is not known")
+            self.outcome.unknown.setdefault(place, self.unclear(site))
             effect = Effect("new")
         if is_product(site.op):
             self.timeline.work("forward")
@@ -325,6 +325,14 @@ class Playback:
             del last[storage]
             storage.flying = False
             self.released(storage)
+
+    def unclear(self, site: Site) -> str:
+        """Why the effect of an operation is not known, in a sentence."""
+        if any(self.sizes.shape(array.shape) is None for array in site.operands):
+            return f"the size of what goes into `{short(site)}` is not known"
+        if any(self.sizes.shape(array.shape) is None for array in site.results):
+            return f"the size of what `{short(site)}` gives is not known"
+        return f"what `{short(site)}` does to memory is not known"
 
     def results(self, site: Site, effect: Effect, place: Where) -> int:
         """The storages of the results: their own, or that of the first operand; gives the bytes of new ones."""
