@@ -18,33 +18,22 @@ from trainlint.analysis.values import Instance, Mapping, Obj, Seq, Value, altern
 from trainlint.memory.book import Book
 from trainlint.memory.copies import copies, default_dtype
 from trainlint.memory.entries import name_of, strangers
+from trainlint.memory.figures import Figures
 from trainlint.memory.placing import MOVES, Placing
 from trainlint.memory.plan import AS_WRITTEN, Plan
-from trainlint.memory.playback import Line, Outcome, Playback, is_constant
+from trainlint.memory.playback import Outcome, Playback, is_constant
 from trainlint.memory.precision import Entry, lowered
 from trainlint.memory.recompute import checkpointed
 from trainlint.memory.rescale import literal_of, with_number, with_symbol
 from trainlint.memory.sizes import Sizes
-from trainlint.memory.timeline import Moment, Peak, Storage, Where, total
+from trainlint.memory.timeline import Moment, Storage, Where, total
 
 
 @dataclass(slots=True)
-class Estimate:
+class Estimate(Figures):
     """Bytes of one steady step. `unknown` names what could not be known, with file and line (None: of no line)."""
 
-    path: str
-    line: int
-    function: str
-    batch_size: int | None
-    # how many numbers the parameters are
-    parameters: int
-    terms: dict[str, int]
-    peak: Peak
-    reserved: int
-    lines: dict[Where, Line]
-    # bytes of the parameters that are built on a line
-    parameter_lines: dict[Where, int]
-    unknown: list[tuple[Where, str]]
+    function: str = ""
     # the function with its class
     name: str = ""
     # of a measured step there is neither a loop nor anything to play again

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from trainlint.memory.playback import Line
-from trainlint.memory.recording import Figures, Measured, RuntimeFinding
-from trainlint.memory.report import AT_PEAK, MOST_LINES, TERMS, Locate, bar, human, place, written
+from trainlint.memory.figures import Figures
+from trainlint.memory.recording import Measured, RuntimeFinding
+from trainlint.memory.report import AT_PEAK, MOST_LINES, TERMS, Locate, bar, entry, heaviest, human, place, written
 
 HOW = {"fake": "fake tensors, nothing computed", "cpu": "computed on the CPU as if on a card"}
 
@@ -67,28 +67,6 @@ def finding(found: RuntimeFinding, figures: Figures, locate: Locate) -> dict[str
         "related": [],
         "fixes": [],
         "url": "",
-    }
-
-
-def heaviest(figures: Figures) -> list[tuple[str, int]]:
-    """The lines that held something, those first that held most at the peak."""
-    held = figures.peak.lines
-    known = {*held, *figures.lines}
-    return sorted((where for where in known if where is not None), key=lambda where: (-held.get(where, 0), where))
-
-
-def entry(figures: Figures, where: tuple[str, int], locate: Locate) -> dict[str, Any]:
-    """One line of the contract."""
-    line = figures.lines.get(where, Line())
-    return {
-        **place(where, locate),
-        "held": figures.peak.lines.get(where, 0),
-        "saved": line.saved,
-        "output": line.output,
-        "temporary": line.temporary,
-        "parameters": figures.parameter_lines.get(where, 0),
-        "shape": " ".join(map(str, line.shape)) if line.shape is not None else None,
-        "what": line.what or None,
     }
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from trainlint.memory.allocator import CachingAllocator
+from trainlint.memory.figures import Figures
 from trainlint.memory.playback import Line
 from trainlint.memory.timeline import Peak, Phase, Role, Where
 
@@ -27,25 +28,6 @@ class Sample:
     phase: Phase
     allocated: int
     roles: dict[Role, int]
-
-
-@dataclass(slots=True)
-class Figures:
-    """The steady step in the terms of an estimate. Sizes are bytes; `unknown` says what could not be counted."""
-
-    path: str
-    # the line that runs backward
-    line: int
-    batch_size: int | None
-    # how many numbers the parameters are
-    parameters: int
-    terms: dict[str, int]
-    peak: Peak
-    reserved: int
-    lines: dict[Where, Line]
-    # bytes of the parameters that are built on a line
-    parameter_lines: dict[Where, int]
-    unknown: list[tuple[Where, str]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias, get_args
 
 from trainlint.memory.answer import Answer
 from trainlint.memory.estimate import Estimate
+from trainlint.memory.figures import Figures
 from trainlint.memory.playback import Line
 from trainlint.memory.timeline import Role, Where
 
@@ -63,14 +64,14 @@ def place(where: Where, locate: Locate) -> dict[str, Any]:
     return {"path": path, "cell": cell, "line": line}
 
 
-def heaviest(estimate: Estimate) -> list[tuple[str, int]]:
+def heaviest(estimate: Figures) -> list[tuple[str, int]]:
     """The lines that something is known of, those first that hold most at the peak."""
     known = {*estimate.peak.lines, *estimate.lines}
     held = estimate.peak.lines
     return sorted((where for where in known if where is not None), key=lambda where: (-held.get(where, 0), where))
 
 
-def entry(estimate: Estimate, where: tuple[str, int], locate: Locate) -> dict[str, Any]:
+def entry(estimate: Figures, where: tuple[str, int], locate: Locate) -> dict[str, Any]:
     """One line of the contract."""
     line = estimate.lines.get(where, Line())
     return {

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from trainlint.memory.allocator import rounded
-from trainlint.memory.recording import Figures, Measured, Sample, thinned
+from trainlint.memory.figures import Figures
+from trainlint.memory.recording import Measured, Sample, thinned
 from trainlint.memory.timeline import Peak, Phase, Where
 
 # folders of installed code, wherever they lie
