@@ -207,3 +207,10 @@ def test_a_narrow_report_without_colour_and_in_an_old_encoding(tmp_path: Path) -
     assert "?" not in text
     assert "####" in text
     assert max(map(len, text.splitlines())) <= 80
+
+
+def test_a_file_that_does_not_parse_names_the_line(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("import torch\nx = (\n", encoding="utf-8")
+    result = trainlint(tmp_path, "train.py")
+    assert result.returncode == 2
+    assert "line 2 does not parse" in result.stderr

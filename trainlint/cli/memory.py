@@ -37,6 +37,8 @@ def show_memory(options: argparse.Namespace) -> int:
         why = "a loop that runs `backward()`"
         if used := session.frameworks(path):
             why = f"no step that is followed; it uses {', '.join(used)}, whose loop may run elsewhere or is not known"
+        elif (line := session.broken_line(path)) is not None:
+            why += f"; line {line} does not parse"
         raise UsageError(f"{options.file} has no training loop: {why}")
     estimate = chosen(found, options.entry)
     told = report(session, path, estimate, target, whole=options.output_format == "html")

@@ -175,6 +175,14 @@ class Session:
         document, _ = self._at_hand(path)
         return [] if document is None else self._ready_analyser().memory(path, document, batch, target)
 
+    def broken_line(self, path: str) -> int | None:
+        """The first line that does not parse, None where all of the file does."""
+        from trainlint.project.statements import broken_lines
+
+        document, _ = self._at_hand(path)
+        broken = broken_lines(document.module)[0] if document is not None else []
+        return broken[0] if broken else None
+
     def source_line(self, path: str, cell: int | None, line: int) -> str:
         """The text of a line of a file or a cell; empty where there is none."""
         document, joined = self._at_hand(path)
