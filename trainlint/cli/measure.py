@@ -7,7 +7,8 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from trainlint.cli.style import harmless, one_line
+from trainlint.cli.memory import write
+from trainlint.cli.style import Style, one_line, wants_colour
 from trainlint.project.errors import UsageError
 from trainlint.project.files import root_of
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     import argparse
 
     from trainlint.memory.recording import Measured
+    from trainlint.memory.report import Locate
     from trainlint.project.measuring import Job
 
 FAILED = 1
@@ -22,10 +24,10 @@ FAILED = 1
 
 def show_measure(options: argparse.Namespace) -> int:
     """Run and print. 0 when the step was measured, 1 when the program did not come that far, 2 for wrong use."""
-    if options.compare is not None and (options.file or "").endswith(".json"):
-        return show_comparison(read_report(options.compare), read_report(options.file), options)
+    if (options.file or "").endswith(".json"):
+        return show_file(read_report(options.file), options)
     if options.from_snapshot is not None:
-        return show(snapshot_of(options), options)
+        return show(as_object(snapshot_of(options), locate), options)
     from trainlint.memory.recording import played
     from trainlint.project.measuring import Run
 
@@ -37,7 +39,30 @@ def show_measure(options: argparse.Namespace) -> int:
     if outcome.recording is None:
         print(f"trainlint: {one_line(outcome.why)}", file=sys.stderr)
         return FAILED
-    return show(played({**outcome.recording, "path": options.file or options.module}), options)
+    told = as_object(played({**outcome.recording, "path": options.file or options.module}), locate)
+    if options.file is not None:
+        told["estimate"] = beside_estimate(options.file, told)
+    return show(told, options)
+
+
+def beside_estimate(file: str, told: dict[str, Any]) -> dict[str, Any] | None:
+    """The static estimate of the loop that was measured and how it differs; None where there is none."""
+    from trainlint.project.beside import difference, estimated
+    from trainlint.project.session import Session
+
+    path = os.path.abspath(file)
+    session = Session([root_of(path)])
+
+    def located(path: str, line: int) -> tuple[str, int | None, int]:
+        return (relative(path), *session.located(path, line))
+
+    return difference(estimated(session, path, told, located), told)
+
+
+def as_object(measured: Measured, locate: Locate) -> dict[str, Any]:
+    from trainlint.memory import measured_report
+
+    return measured_report.as_object(measured, locate)
 
 
 def snapshot_of(options: argparse.Namespace) -> Measured:
@@ -53,17 +78,47 @@ def snapshot_of(options: argparse.Namespace) -> Measured:
         raise UsageError(f"{options.from_snapshot}: {error}") from error
 
 
-def show(measured: Measured, options: argparse.Namespace) -> int:
-    """Print the report in the format that was asked for."""
-    from trainlint.memory.measured_report import as_object, as_text
-
+def show_file(told: dict[str, Any], options: argparse.Namespace) -> int:
+    """Print a report that was made elsewhere. Raises UsageError for a file that is none."""
     if options.compare is not None:
-        return show_comparison(read_report(options.compare), as_object(measured, locate), options)
+        return show(told, options)
+    try:
+        return show(told, options)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise UsageError(f"{options.file}: it is no report of `memory` or `measure`: {error!r}") from error
+
+
+def show(told: dict[str, Any], options: argparse.Namespace) -> int:
+    """Print the report in the format that was asked for."""
+    if options.compare is not None:
+        return show_comparison(read_report(options.compare), told, options)
     if options.output_format == "json":
-        print(json.dumps(as_object(measured, locate), ensure_ascii=False, indent=1))
+        text = json.dumps(told, ensure_ascii=False, indent=1) + "\n"
+    elif options.output_format == "html":
+        from trainlint.cli.memory_page import as_page
+
+        text = as_page(told, source_line)
     else:
-        print("\n".join(harmless(line) for line in as_text(measured, locate)))
+        from trainlint.cli.memory_text import as_text, plain
+
+        style = Style(options.output_file is None and wants_colour(sys.stdout))
+        encoding = "utf-8" if options.output_file else sys.stdout.encoding or "utf-8"
+        text = plain("\n".join(as_text(told, style)) + "\n", encoding)
+    write(text, options.output_file)
     return 0
+
+
+def source_line(place: dict[str, Any]) -> str:
+    """The text of a line of the report as it stands on the disk now; empty where it cannot be read."""
+    from trainlint.project.session import Session
+
+    if place["path"] is None:
+        return ""
+    path = os.path.abspath(place["path"])
+    try:
+        return Session([root_of(path)]).source_line(path, place["cell"], place["line"]).strip()
+    except OSError:
+        return ""
 
 
 def read_report(path: str) -> dict[str, Any]:
@@ -82,17 +137,21 @@ def read_report(path: str) -> dict[str, Any]:
 
 def show_comparison(old: dict[str, Any], new: dict[str, Any], options: argparse.Namespace) -> int:
     """Print two reports side by side. Raises UsageError for files that are no reports."""
-    from trainlint.memory.comparison import as_text, compared
+    from trainlint.cli.comparison_text import as_text
+    from trainlint.memory.comparison import as_object, compared, title
 
+    if options.output_format == "html":
+        raise UsageError("--compare prints text or json; the page of a run shows it beside the estimate")
     try:
-        rows = compared(old, new)
+        rows = as_object(compared(old, new))
     except ValueError as error:
         raise UsageError(f"{options.compare}: {error}") from error
     if options.output_format == "json":
-        table = {row.name: {"old": row.old, "new": row.new, "change": row.change} for row in rows}
-        print(json.dumps({**new, "compared": table}, ensure_ascii=False, indent=1))
+        text = json.dumps({**new, "compared": rows}, ensure_ascii=False, indent=1) + "\n"
     else:
-        print("\n".join(harmless(line) for line in as_text(rows, old, new)))
+        style = Style(options.output_file is None and wants_colour(sys.stdout))
+        text = "\n".join(as_text(rows, (title(old), title(new)), style)) + "\n"
+    write(text, options.output_file)
     return 0
 
 

@@ -28,7 +28,7 @@ def as_page(told: Told, source: Source) -> str:
     """The page of a report as `trainlint memory --output-format json` prints it, with its course."""
     title = f"Memory of {told['path']}"
     parts = [heading(told), figures(told), unknown(told), course(told), terms(told), lines(told, source)]
-    parts += [batches(told), gpus(told), remedies(told), FOOTER]
+    parts += [beside(told), findings(told), batches(told), gpus(told), remedies(told), notes(told), footer(told)]
     head = f"<meta charset='utf-8'><meta name='viewport' content='width=device-width'><title>{escape(title)}</title>"
     styles = f"<style>{part('uplot.css')}{part('page.css')}</style>"
     scripts = f"<script>{part('uplot.js')}</script><script>{part('page.js')}</script>"
@@ -43,7 +43,7 @@ def part(name: str) -> str:
 def heading(told: Told) -> str:
     loop, batch = told.get("loop") or {}, told["batch_size"]
     where = written(loop) if loop.get("line") else told["path"]
-    what = f"measured on {told.get('device')}" if told.get("measured") else "estimated without running the code"
+    what = f"measured {told['how']}" if told.get("measured") else "estimated without running the code"
     at = f"one training step at batch size {batch:,}" if batch else "one training step"
     epoch = f", {told['iterations']:,} steps an epoch" if told.get("iterations") else ""
     return f"<h1>{escape(where)}</h1><p class='soft'>{at}{epoch} · {escape(what)}</p>"
@@ -51,7 +51,8 @@ def heading(told: Told) -> str:
 
 def figures(told: Told) -> str:
     """The three sums and whether they fit."""
-    peak, least = told["peak"], "" if told["complete"] else "at least "
+    peak = told["peak"]
+    least = "" if told["complete"] else "about " if told.get("measured") else "at least "
     at = peak["at"]
     rows = [
         (least + size(peak["allocated"]), f"tensors at the peak, in the {at['phase']} at line {at['line']}"),
@@ -76,7 +77,35 @@ def unknown(told: Told) -> str:
         f"<li>{escape(written(each) + ': ' if each['line'] else '')}{escape(each['what'])}</li>"
         for each in told["unknown"]
     )
-    return f"<div class='unknown'><p>Not known, and left out of the sums:</p><ul>{items}</ul></div>" if items else ""
+    head = "Not known:" if told.get("measured") else "Not known, and left out of the sums:"
+    return f"<div class='unknown'><p>{head}</p><ul>{items}</ul></div>" if items else ""
+
+
+def beside(told: Told) -> str:
+    """The static estimate of the same loop beside what was measured."""
+    from trainlint.cli.comparison_text import NAMES as FIGURES
+    from trainlint.cli.comparison_text import changed
+
+    rows = [
+        [
+            FIGURES.get(name, NAMES.get(name, name)),
+            *(size(each) if each is not None else "not known" for each in (row["old"], row["new"])),
+            changed(row),
+            row["why"] or "",
+        ]
+        for name, row in (told.get("estimate") or {}).items()
+    ]
+    return section("Beside the estimate", ("", "estimated", "measured", "difference", "likely reason"), rows, {1, 2, 3})
+
+
+def findings(told: Told) -> str:
+    rows = [[written(each), each["code"], each["level"], each["message"]] for each in told.get("findings") or []]
+    return section("What the step showed", ("line", "code", "level", "finding"), rows, ())
+
+
+def notes(told: Told) -> str:
+    items = "".join(f"<li>{escape(each)}</li>" for each in told.get("notes") or [])
+    return f"<h2>Notes</h2><ul class='notes'>{items}</ul>" if items else ""
 
 
 def course(told: Told) -> str:
@@ -85,6 +114,9 @@ def course(told: Told) -> str:
     if not points:
         return ""
     roles = [role for role in ROLES if any(point["terms"].get(role) for point in points)]
+    if not roles:
+        # a snapshot does not say what storages are for
+        roles, points = ["allocated"], [{**point, "terms": {"allocated": point["allocated"]}} for point in points]
     starts, phases, at = [], [], 0
     for phase, group in groupby(points, key=lambda point: str(point["phase"])):
         starts.append(at)
@@ -190,7 +222,12 @@ def written(place: Told) -> str:
     return f"{place['path']}:{place['line']}" if cell is None else f"{place['path']}, cell {cell}, line {place['line']}"
 
 
-FOOTER = (
-    "<footer>Sizes are powers of 1024. “Held” is what the allocations of a line hold at the peak; “kept for backward” "
-    "is what its operations need again, also where another line made it.</footer>"
-)
+def footer(told: Told) -> str:
+    kept = "what it made and backward finds alive" if told.get("measured") else KEPT
+    return (
+        "<footer>Sizes are powers of 1024. “Held” is what the allocations of a line hold at the peak; “kept for "
+        f"backward” is {kept}.</footer>"
+    )
+
+
+KEPT = "what its operations need again, also where another line made it"

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from trainlint.cli.style import Style, harmless, width
+from trainlint.cli.style import LEVEL_COLOURS, Style, harmless, width
 
 BAR = 24
 # `plain` puts # in its place
 BLOCK = "█"
 MOST_LINES = 12
 MOST_UNKNOWN = 8
+# roles of a phase that are named
+MOST_SHARES = 3
 LABELS = {"optimizer": "optimizer state", "workspace": "cuBLAS workspace", "temporary": "temporary"}
 
 
@@ -21,7 +23,10 @@ def as_text(told: Mapping[str, Any], style: Style, columns: int = 80) -> list[st
         _head(told, style),
         _peak(told, style),
         _fits(told, style),
+        _course(told, style),
         _lines(told, style, columns),
+        _beside(told, style),
+        _findings(told, style),
         _remedies(told, style),
         _unknown(told, style),
         [f"note: {harmless(note)}" for note in told.get("notes", ())],
@@ -151,6 +156,45 @@ def _lines(told: Mapping[str, Any], style: Style, columns: int) -> list[str]:
     if rest:
         result.append(f"  {'the other lines':{room}}  {human(rest):>9}")
     return result
+
+
+def _course(told: Mapping[str, Any], style: Style) -> list[str]:
+    """The highest point of each phase of a measured step, and its largest shares."""
+    points = told.get("timeline") or ()
+    if not told.get("measured") or not points:
+        return []
+    highest: dict[str, Mapping[str, Any]] = {}
+    for point in points:
+        known = highest.get(point["phase"])
+        if known is None or point["allocated"] > known["allocated"]:
+            highest[point["phase"]] = point
+    result = [style.paint("at most, by phase", "bold")]
+    for phase in ("forward", "backward", "optimizer"):
+        if phase not in highest:
+            continue
+        point = highest[phase]
+        shares = sorted(((size, role) for role, size in point["terms"].items() if size), reverse=True)[:MOST_SHARES]
+        roles = ", ".join(f"{LABELS.get(role, role)} {human(size)}" for size, role in shares)
+        result.append(f"  {phase:10} {human(point['allocated']):>9}  {roles}".rstrip())
+    return result
+
+
+def _beside(told: Mapping[str, Any], style: Style) -> list[str]:
+    """The static estimate of the same loop beside what was measured."""
+    if not told.get("estimate"):
+        return []
+    from trainlint.cli.comparison_text import as_text
+
+    head = style.paint("beside the estimate of `trainlint memory`", "bold")
+    return [head, *as_text(told["estimate"], ("estimated", "measured"), style)]
+
+
+def _findings(told: Mapping[str, Any], style: Style) -> list[str]:
+    return [
+        f"{where(found)}: {style.paint(found['level'], LEVEL_COLOURS[found['level']])}[{found['code']}]: "
+        f"{harmless(found['message'])}"
+        for found in told.get("findings") or ()
+    ]
 
 
 def _remedies(told: Mapping[str, Any], style: Style) -> list[str]:

@@ -84,7 +84,9 @@ DEVICES = ("auto", "cuda", "mps", "xpu", "cpu", "fake")
 
 def _measure(parser: argparse.ArgumentParser) -> None:
     parser.usage = "trainlint measure [options] (FILE | -m MODULE) [-- ARGUMENT ...]"
-    parser.add_argument("file", nargs="?", metavar="FILE", help="a script or notebook that trains")
+    parser.add_argument(
+        "file", nargs="?", metavar="FILE", help="a script or notebook that trains; or a JSON report, to show it"
+    )
     parser.add_argument(
         "-m", dest="module", metavar="MODULE", help="run a module as `python -m` does, instead of a file"
     )
@@ -110,12 +112,17 @@ def _measure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--compare",
         metavar="REPORT",
-        help="lay the JSON report of `memory` or of another run beside; FILE may be a report, too",
+        help="lay the JSON report of `memory` or of another run beside",
     )
     parser.add_argument("--python", metavar="PATH", help="the interpreter of the program (default: this one)")
     parser.add_argument(
-        "--output-format", choices=("text", "json"), default="text", metavar="FORMAT", help="text or json"
+        "--output-format",
+        choices=("text", "json", "html"),
+        default="text",
+        metavar="FORMAT",
+        help="text, json or html",
     )
+    parser.add_argument("--output-file", metavar="PATH", help="write there instead of to stdout")
 
 
 def _seconds(text: str) -> float:

@@ -1,4 +1,4 @@
-"""A measured step as the object that `trainlint measure --output-format json` prints, and as text with bars."""
+"""A measured step as the object that `trainlint measure --output-format json` prints: the keys of the estimate's."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import Any
 
 from trainlint.memory.figures import Figures
 from trainlint.memory.recording import Measured, RuntimeFinding
-from trainlint.memory.report import AT_PEAK, MOST_LINES, TERMS, Locate, bar, entry, heaviest, human, place, written
+from trainlint.memory.report import AT_PEAK, TERMS, Locate, entry, heaviest, place
 
-HOW = {"fake": "fake tensors, nothing computed", "cpu": "computed on the CPU as if on a card"}
+HOW = {"fake": "with fake tensors, nothing computed", "cpu": "computed on the CPU as if on a card"}
 
 
 def as_object(measured: Measured, locate: Locate) -> dict[str, Any]:
@@ -18,7 +18,9 @@ def as_object(measured: Measured, locate: Locate) -> dict[str, Any]:
     return {
         "version": 1,
         "path": locate(figures.path, 1)[0],
+        "loop": {**place((figures.path, figures.line), locate), "name": None},
         "measured": True,
+        "how": how(measured),
         "device": measured.device,
         "torch": measured.torch,
         "rules": measured.rules,
@@ -48,6 +50,17 @@ def as_object(measured: Measured, locate: Locate) -> dict[str, Any]:
     }
 
 
+def how(measured: Measured) -> str:
+    """`with fake tensors, nothing computed; memory rules of CUDA; torch 2.13.0, 2 optimizer steps`."""
+    if not measured.torch:
+        return f"a memory snapshot of {measured.device}"
+    parts = [HOW.get(measured.device, f"on {measured.device}")]
+    if measured.device in HOW:
+        parts.append(f"memory rules of {measured.rules.upper()}")
+    steps = f"{measured.steps} optimizer step{'' if measured.steps == 1 else 's'}"
+    return "; ".join([*parts, f"torch {measured.torch}, {steps}"])
+
+
 def finding(found: RuntimeFinding, figures: Figures, locate: Locate) -> dict[str, Any]:
     """A finding in the form of `trainlint check`; the whole line is meant."""
     where = place(found.where or (figures.path, figures.line), locate)
@@ -68,35 +81,3 @@ def finding(found: RuntimeFinding, figures: Figures, locate: Locate) -> dict[str
         "fixes": [],
         "url": "",
     }
-
-
-def as_text(measured: Measured, locate: Locate) -> list[str]:
-    """How it was measured, the terms with bars, the peak, the heaviest lines, and what the figures rest on."""
-    figures, peak = measured.figures, measured.figures.peak
-    least = "about " if figures.unknown else ""
-    batch = f" at batch {figures.batch_size}" if figures.batch_size is not None else ""
-    how = HOW.get(measured.device, measured.device) if measured.torch else f"a snapshot of {measured.device}"
-    rules = f", memory rules of {measured.rules.upper()}" if measured.device in HOW else ""
-    result = [
-        f"{written((figures.path, figures.line), locate)}  measured{batch}: {how}{rules}",
-        *([f"  torch {measured.torch}, {measured.steps} optimizer steps"] if measured.torch else []),
-        f"  peak {least}{human(peak.allocated)} allocated, {least}{human(figures.reserved)} reserved",
-    ]
-    if peak.line is not None:
-        result.append(f"  reached in the {peak.phase} of {written(peak.line, locate)}")
-    shown = [(name, figures.terms[name]) for name in TERMS if figures.terms.get(name)]
-    result += [f"  {name:12} {human(size):>10}  {bar(size, max(n for _, n in shown))}" for name, size in shown]
-    heavy = [(where, peak.lines[where]) for where in heaviest(figures) if peak.lines.get(where)][:MOST_LINES]
-    if heavy:
-        result.append("  held at the peak by line")
-        names = [written(where, locate) for where, _ in heavy]
-        width = max(map(len, names))
-        for name, (_, size) in zip(names, heavy, strict=True):
-            result.append(f"  {name:{width}}  {human(size):>10}  {bar(size, heavy[0][1])}")
-    if figures.unknown:
-        result.append("  not known:")
-        result += [f"    {written(w, locate) + ': ' if w is not None else ''}{text}" for w, text in figures.unknown]
-    for found in measured.findings:
-        at = written(found.where or (figures.path, figures.line), locate)
-        result.append(f"{at}: {found.level}[{found.code}]: {found.message}")
-    return [*result, *(f"  note: {note}" for note in measured.notes)]
