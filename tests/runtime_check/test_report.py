@@ -19,7 +19,7 @@ def test_text_and_page_hold_the_figures_of_the_json(lab: Lab) -> None:
     assert beside["peak allocated"]["why"].startswith("a pretended card has no workspace of cuBLAS")
 
     text = lab.command("m.json").stdout.decode()
-    assert "train.py:15  one training step, batch size 16" in text
+    assert "train.py:13  one training step, batch size 16" in text
     assert "measured: with fake tensors, nothing computed; memory rules of CUDA" in text
     assert "beside the estimate" in text
     assert "a pretended card has no workspace of cuBLAS" in text
