@@ -111,7 +111,8 @@ class Playing:
         self.watched = _Watched()
         self.phase: Phase = "forward"
         self.step = 0
-        self.samples: list[tuple[int, int, Phase]] = []
+        # (event, or None where a phase begins; step; phase)
+        self.samples: list[tuple[int | None, int, Phase]] = []
         self.kept_once: set[int] = set()
         self.backward_line: Where = None
 
@@ -157,6 +158,7 @@ class Playing:
             if self.phase == "optimizer" and name == "forward":
                 self.step += 1
             self.phase = cast(Phase, name)
+            self.samples.append((None, self.step, self.phase))
 
     def _forward_ends(self) -> None:
         """Just before backward: what lives and has no role is activations."""
@@ -286,9 +288,13 @@ class Playing:
     def _timeline(self) -> list[Sample]:
         """The steady steps from event to event, thinned: the highest point of each stretch."""
         # what lived before the first sample: what dies without being born, and what outlives it
-        born = {event for event, _, _ in self.samples if event >= 0}
+        while self.samples and self.samples[-1][0] is None and self.samples[-1][2] == "forward":
+            # the next step begins, and is not done any more
+            self.samples.pop()
+        events = [event for event, _, _ in self.samples if event is not None]
+        born = {event for event in events if event >= 0}
         living = {number for number in self.living if number not in born}
-        living.update(-1 - event for event, _, _ in self.samples if event < 0 and -1 - event not in born)
+        living.update(-1 - event for event in events if event < 0 and -1 - event not in born)
         roles: dict[Role, int] = {}
         total = 0
         taken = self.taken
@@ -297,10 +303,11 @@ class Playing:
             total += taken[number]
         points: list[Sample] = []
         for event, step, phase in self.samples:
-            number = event if event >= 0 else -1 - event
-            change = taken[number] if event >= 0 else -taken[number]
-            total += change
-            roles[self._role(number)] = roles.get(self._role(number), 0) + change
+            if event is not None:
+                number = event if event >= 0 else -1 - event
+                change = taken[number] if event >= 0 else -taken[number]
+                total += change
+                roles[self._role(number)] = roles.get(self._role(number), 0) + change
             points.append(Sample(step, phase, total, dict(roles)))
         return thinned(points)
 
