@@ -22,6 +22,7 @@ from trainlint.analysis.iteration import bind_target, elements, iterate
 from trainlint.analysis.listing import LISTINGS
 from trainlint.analysis.methods import extend
 from trainlint.analysis.modules import add_children, container
+from trainlint.analysis.rounds import Rounds
 from trainlint.analysis.run import Run
 from trainlint.analysis.scalars import binary, compare
 from trainlint.analysis.scope import Scope, merge
@@ -310,12 +311,16 @@ def _rounds(
     run: Run, scope: Scope, stmt: ir.For, items: list[Value], ended: list[dict[str, Value]]
 ) -> tuple[bool, bool]:
     """The rounds of an unrolled loop: did all of them run, and is what comes after the loop never reached?"""
+    rounds, repeating = Rounds(run.program.tape, stmt, scope.names), False
     for index, item in enumerate(items):
+        if repeating and index < len(items) - 1:
+            continue
         breaks = len(ended)
         bind_target(run, scope, stmt.target, item)
         going, stopped = _round(run, scope, stmt.body, ended)
         if not going:
             return False, stopped
+        repeating = repeating or rounds.repeats(scope.names)
         if len(ended) > breaks:
             # a `break` under an undecided condition: what the other rounds change may also stay as it is
             rest: list[tuple[bool, bool]] = []

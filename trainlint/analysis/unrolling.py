@@ -156,7 +156,12 @@ def calls_of(stmt: ir.For | ir.While | ir.FunctionDef) -> frozenset[str]:
 
 def parts_of(stmt: ir.For | ir.While | ir.FunctionDef) -> Iterator[object]:
     """All statements and expressions in the body of a loop or function."""
-    stack: list[object] = [stmt.body]
+    return parts_in(stmt.body)
+
+
+def parts_in(block: object) -> Iterator[object]:
+    """All statements and expressions in one, or in a list of them."""
+    stack: list[object] = [block]
     while stack:
         part = stack.pop()
         if isinstance(part, (list, tuple)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from trainlint.memory.playback import Line
+from trainlint.memory.stretch import Line
 from trainlint.memory.timeline import Peak, Where
 
 

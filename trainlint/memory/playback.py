@@ -21,6 +21,7 @@ from trainlint.memory.precision import doubt, kept_casts
 from trainlint.memory.recompute import Segment
 from trainlint.memory.saved import Effect
 from trainlint.memory.sizes import Sizes
+from trainlint.memory.stretch import Line, Stretch
 from trainlint.memory.timeline import Graph, Node, Role, Storage, Timeline, Where
 from trainlint.memory.wiring import effect_of, is_product
 from trainlint.syntax import ir
@@ -30,17 +31,6 @@ from trainlint.syntax import ir
 PLAIN = (True, True, True)
 CYCLE = (True, False, False, True)
 PLACES = {"input": 0, "other": 1, "third": 2}
-
-
-@dataclass(slots=True)
-class Line:
-    """What a line does in the step, in bytes; `shape` and `what` are of its last operation."""
-
-    saved: int = 0
-    output: int = 0
-    temporary: int = 0
-    shape: tuple[int, ...] | None = None
-    what: str = ""
 
 
 @dataclass(slots=True)
@@ -92,6 +82,8 @@ class Playback:
         self.loose: list[Storage] = []
         # what the operations do, found in the first step
         self.effects: dict[int, Effect | None] = {}
+        # what was done since the last backward, and the most before any of the step
+        self.stretch, self.most = Stretch(), Stretch()
         # the checkpointed calls of the step
         self.segments: dict[int, Segment] = {}
         # the tests of the conditions that hold in the rounds with a step only
@@ -119,13 +111,14 @@ class Playback:
             self.bound = lives[0]
             if step == 2:
                 self.timeline.watch(self.plan.record)
-            self.outcome.batch = 0
             self.segments = {}
-            self.outcome.lines, self.outcome.kept = {}, {}
+            self.stretch, self.most, self.outcome.kept = Stretch(), Stretch(), {}
             for entry in entries:
                 if whole or id(entry) not in rare:
                     self.play(entry)
+            self.most.most(self.stretch)
             self.carry(lives[0], lives[-1])
+        self.outcome.lines, self.outcome.batch = self.most.lines, self.most.moved.total()
         self.timeline.close()
         return self.outcome
 
@@ -230,7 +223,7 @@ class Playback:
     def site(self, site: Site) -> None:
         """One operation: its result, what it keeps, its node in the graph."""
         place = (site.file.path, Place(site.file.path, site.node).line)
-        line = self.outcome.lines.setdefault(place, Line())
+        line = self.stretch.lines.setdefault(place, Line())
         line.what = site.op.removeprefix("Tensor.").removeprefix("operator.")
         line.shape = self.sizes.shape(site.results[0].shape)
         self.timeline.phase = "forward"
@@ -238,7 +231,7 @@ class Playback:
             return
         if site.op in MOVES and not any(self.placing.on(array) for array in site.operands):
             for array in site.results:
-                self.outcome.batch += self.made(site, array, "batch", place)
+                self.stretch.moved[call_of(site)] += self.made(site, array, "batch", place)
             return
         if any(array.lib == "torch" and not self.placing.on(array) for array in site.results):
             # a copy for the host
@@ -378,7 +371,7 @@ class Playback:
         else:
             kept = []
             self.timeline.transient(effect.extra, place)
-        self.outcome.lines[place].saved += sum(storage.size for storage in kept)
+        self.stretch.lines[place].saved += sum(storage.size for storage in kept)
         whole = id(site.whole or site)
         self.outcome.kept[whole] = (*self.outcome.kept.get(whole, ()), *kept)
         sizes = self.sizes
@@ -418,6 +411,8 @@ class Playback:
 
     def backward(self, mark: Mark) -> None:
         self.timeline.phase = "backward"
+        self.most.most(self.stretch)
+        self.stretch = Stretch()
         self.outcome.forward = self.timeline.by_role()
         self.outcome.held = self.timeline.by_line("batch", "activations", "temporary")
         loss = mark.event.subject
@@ -460,6 +455,11 @@ def inverted(test: ir.Expr) -> bool:
 def short(site: Site) -> str:
     """The name of an operation as a person writes it."""
     return site.op.rpartition(".")[2]
+
+
+def call_of(site: Site) -> tuple[int, ...]:
+    """The call of an operation, with those that lead to it."""
+    return (*map(id, site.via), id(site.node))
 
 
 def is_constant(value: Value | None, wanted: bool) -> bool:

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from trainlint.memory.allocator import CachingAllocator
 from trainlint.memory.figures import Figures
-from trainlint.memory.playback import Line
+from trainlint.memory.stretch import Line
 from trainlint.memory.timeline import Peak, Phase, Role, Where
 
 # the points of the timeline that is printed

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias, get_args
 from trainlint.memory.answer import Answer
 from trainlint.memory.estimate import Estimate
 from trainlint.memory.figures import Figures
-from trainlint.memory.playback import Line
+from trainlint.memory.stretch import Line
 from trainlint.memory.timeline import Role, Where
 
 TERMS = ("parameters", "buffers", "gradients", "optimizer", "batch", "activations", "workspace")

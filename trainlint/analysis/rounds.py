@@ -1,0 +1,102 @@
+"""Rounds of an unrolled loop that do what the round before did: the micro-batches of gradient accumulation.
+
+Forty of them with a twelve-layer model are tens of thousands of operations. What is alive after the third round is what
+was alive after the second, so that the memory of the rest is known; only the last round is followed again, which may be
+shorter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from trainlint.analysis import dims
+from trainlint.analysis.builtin_names import BUILTINS
+from trainlint.analysis.tape import Mark, Returned, Site, Tape
+from trainlint.analysis.unrolling import parts_in, parts_of
+from trainlint.analysis.values import Array, Const, Value
+from trainlint.syntax import ir
+
+
+class Rounds:
+    """The rounds of one loop as they come onto the tape."""
+
+    def __init__(self, tape: Tape | None, stmt: ir.For, names: dict[str, Value]) -> None:
+        """`names` are those of the scope before the first round."""
+        self.tape = tape if tape is not None and not decided_by_round(stmt) else None
+        self.own = names_in(stmt.target)
+        self.starts = [len(tape.entries)] if tape is not None else []
+        self.scalars = [self._scalars(names)]
+
+    def repeats(self, names: dict[str, Value]) -> bool:
+        """A round has ended: was it like the one before, with a backward of its own?"""
+        if self.tape is None:
+            return False
+        entries = self.tape.entries
+        self.starts.append(len(entries))
+        self.scalars.append(self._scalars(names))
+        if len(self.starts) < 4 or self.scalars[-1] != self.scalars[-2]:
+            return False
+        before, start, end = self.starts[-3:]
+        if end - start != start - before:
+            return False
+        this, last = entries[start:end], entries[before:start]
+        return any(map(is_backward, this)) and all(map(alike, this, last))
+
+    def _scalars(self, names: dict[str, Value]) -> dict[str, object]:
+        """The numbers and strings of the scope but for what the loop itself counts."""
+        known = {name: value.value for name, value in names.items() if isinstance(value, Const)}
+        return {name: value for name, value in known.items() if name not in self.own}
+
+
+def decided_by_round(stmt: ir.For) -> bool:
+    """Does a condition in the loop ask which round it is, or may a function that is given it?"""
+    own = names_in(stmt.target)
+    for part in parts_of(stmt):
+        if isinstance(part, (ir.If, ir.While, ir.IfExp)) and own & names_in(part.test):
+            return True
+        if isinstance(part, ir.Call) and not (isinstance(part.func, ir.Name) and part.func.id in BUILTINS):
+            given = (*part.args, *(value for _, value in part.keywords))
+            if any(isinstance(value, ir.Name) and value.id in own for value in given):
+                return True
+    return False
+
+
+def names_in(expr: ir.Expr) -> set[str]:
+    """The names in an expression."""
+    return {part.id for part in parts_in(expr) if isinstance(part, ir.Name)}
+
+
+def is_backward(entry: Site | Mark | Returned) -> bool:
+    return isinstance(entry, Mark) and entry.event.kind == "backward"
+
+
+def alike(a: Site | Mark | Returned, b: Site | Mark | Returned) -> bool:
+    """Do two entries do the same, with as much alive around them?"""
+    if isinstance(a, Returned) or isinstance(b, Returned):
+        return isinstance(a, Returned) and isinstance(b, Returned) and sizes_alike(a.values, b.values)
+    if {key: len(held) for key, held in counted(a)} != {key: len(held) for key, held in counted(b)}:
+        return False
+    if isinstance(a, Mark) or isinstance(b, Mark):
+        return isinstance(a, Mark) and isinstance(b, Mark) and a.event.kind == b.event.kind
+    same = a.op == b.op and a.node is b.node and a.grad == b.grad
+    return same and sizes_alike(a.operands, b.operands) and sizes_alike(a.results, b.results)
+
+
+def counted(entry: Site | Mark) -> list[tuple[str, Sequence[Array]]]:
+    """What the names hold around an entry; the scopes of calls are new ones in each round."""
+    return [(f"{number} {name}", held) for number, ((_, name), held) in enumerate(entry.live.items())]
+
+
+def sizes_alike(a: Sequence[Array], b: Sequence[Array]) -> bool:
+    return len(a) == len(b) and all(map(shapes_alike, a, b))
+
+
+def shapes_alike(a: Array, b: Array) -> bool:
+    if a is b or a.shape is None or b.shape is None:
+        return a.shape is b.shape
+    return len(a.shape) == len(b.shape) and a.dtype == b.dtype and all(map(axes_alike, a.shape, b.shape))
+
+
+def axes_alike(a: Value, b: Value) -> bool:
+    """The same size, or two that nobody knows, of which none is counted."""
+    return a is b or dims.same(a, b) is True or (dims.usual(a) is None and dims.usual(b) is None)
