@@ -32,7 +32,8 @@
     (jsonrpc-async-request server :workspace/executeCommand
                            (list :command "trainlint.measure" :arguments (vector argument))
                            :timeout 600
-                           :success-fn (lambda (answer) (message "trainlint: %s" (plist-get answer :message)))
+                           ;; the server shows the answer itself
+                           :success-fn #'ignore
                            :error-fn (lambda (error) (message "trainlint: %s" (plist-get error :message))))))
 
 (provide 'trainlint)

@@ -40,9 +40,20 @@ def show_measure(options: argparse.Namespace) -> int:
         print(f"trainlint: {one_line(outcome.why)}", file=sys.stderr)
         return FAILED
     told = as_object(played({**outcome.recording, "path": options.file or options.module}), locate)
+    told["files"] = hashes_of(told)
     if options.file is not None:
         told["estimate"] = beside_estimate(options.file, told)
     return show(told, options)
+
+
+def hashes_of(told: dict[str, Any]) -> dict[str, str]:
+    """Which texts the report is about, so that an editor that opens it can tell whether they have changed since."""
+    from trainlint.project.texts import file_hash
+
+    paths = {each["path"] for each in (told["loop"], *told["lines"]) if each["path"] is not None}
+    # the cells of a notebook are not told apart on the disk
+    known = {path: file_hash(path) for path in sorted(paths) if not path.endswith(".ipynb")}
+    return {path: name for path, name in known.items() if name is not None}
 
 
 def beside_estimate(file: str, told: dict[str, Any]) -> dict[str, Any] | None:

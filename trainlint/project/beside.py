@@ -23,7 +23,7 @@ def estimated(session: Session, path: str, report: dict[str, Any], locate: Locat
     from trainlint.memory.report import as_object
 
     try:
-        found = _same_loop(session.memory(path, report["batch_size"]), report, locate)
+        found = same_loop(session.memory(path, report["batch_size"]), report, locate)
         return None if found is None else as_object(found, locate)
     except Exception:
         logger.exception("the estimate of %s failed", path)
@@ -37,7 +37,12 @@ def difference(estimate: dict[str, Any] | None, report: dict[str, Any]) -> dict[
     return None if estimate is None else as_object(compared(estimate, report))
 
 
-def _same_loop(found: list[Estimate], report: dict[str, Any], locate: Locate) -> Estimate | None:
+def kept(estimate: Estimate, locate: Locate) -> dict[tuple[str, int | None, int], int]:
+    """Bytes that a line makes and backward finds alive, by place: what a measurement calls `saved`."""
+    return {locate(*where): size for where, size in estimate.held.items() if where is not None}
+
+
+def same_loop(found: list[Estimate], report: dict[str, Any], locate: Locate) -> Estimate | None:
     """The only loop, or the one that runs backward on the measured line."""
     here = report["loop"]
     same = [one for one in found if locate(one.path, one.line) == (here["path"], here["cell"], here["line"])]

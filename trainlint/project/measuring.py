@@ -27,7 +27,7 @@ Message: TypeAlias = dict[str, Any]
 
 FOLDER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "runtime_check")
 # seconds that a process group has between being asked and being killed
-GRACE = 1.0
+GRACE = 2.0
 # the most that one message may be, so that a confused process cannot fill the memory
 LONGEST_MESSAGE = 1 << 30
 # trackers and plots stay at home
@@ -43,7 +43,10 @@ ENVIRONMENT = {
 
 @dataclass(slots=True)
 class Job:
-    """What to run. `target` is {"kind": "script", "path"}, {"kind": "module", "name"} or a notebook with its cells."""
+    """What to run. `target` is {"kind": "script", "path"}, {"kind": "module", "name"} or a notebook with its cells.
+
+    A script may bring its text as "source": what an editor shows may not be saved.
+    """
 
     target: Mapping[str, Any]
     roots: list[str]
@@ -56,6 +59,10 @@ class Job:
     # bytes of private memory
     memory_limit: int | None = None
     python: str = sys.executable
+    # the folder that the program runs in; None is that of this process
+    folder: str | None = None
+    # what it finds in its environment beside that of this process
+    environment: Mapping[str, str] = field(default_factory=dict)
     # False leaves the lines out; only for measuring what they cost
     attribute: bool = True
 
@@ -105,9 +112,16 @@ class Run:
             self._process = subprocess.Popen(
                 [self.job.python, FOLDER, path],
                 stdin=subprocess.DEVNULL,
+                cwd=self.job.folder,
                 stdout=stdout,
                 stderr=stderr,
-                env={**os.environ, **ENVIRONMENT, "WANDB_DIR": temporary, "MLFLOW_TRACKING_URI": temporary},
+                env={
+                    **os.environ,
+                    **ENVIRONMENT,
+                    **self.job.environment,
+                    "WANDB_DIR": temporary,
+                    "MLFLOW_TRACKING_URI": temporary,
+                },
                 **_group(theirs, alive),
             )
         except OSError as error:

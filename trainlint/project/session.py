@@ -175,6 +175,14 @@ class Session:
         document, _ = self._at_hand(path)
         return [] if document is None else self._ready_analyser().memory(path, document, batch, target)
 
+    def estimates(self, path: str, batch: int | None, heed: Callable[[], None] | None = None) -> list[Estimate]:
+        """As `memory`, for an open file whose hovers and notes are computed anyway: what they know is used again.
+
+        `heed` is called again and again; an error that it raises ends the work.
+        """
+        document, _ = self._at_hand(path)
+        return [] if document is None else self._ready_analyser().estimates(path, document, batch, heed)
+
     def broken_line(self, path: str) -> int | None:
         """The first line that does not parse, None where all of the file does."""
         from trainlint.project.statements import broken_lines

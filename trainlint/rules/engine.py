@@ -179,6 +179,17 @@ class Analyser:
         workspace = cublas_workspace(target.gpu if target is not None else None)
         return estimates(self._recorded(path, document), Plan(batch, workspace=workspace))
 
+    def estimates(
+        self, path: str, document: Document, batch: int | None, heed: Callable[[], None] | None = None
+    ) -> list[Estimate]:
+        """The memory of each training loop at a batch size, of the program that notes are made from."""
+        self._heed = heed
+        try:
+            curves = self._curves(self.watched(path, document))
+            return [curve.first if batch is None else curve.at(batch) for curve in curves]
+        finally:
+            self._heed = None
+
     def _recorded(self, path: str, document: Document) -> Program:
         """The program of a file with its tensor operations."""
         program = Program(path, document, self.workspace)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 import os
 import runpy
 import sys
@@ -34,8 +35,13 @@ def run(target: dict[str, Any], arguments: list[str]) -> None:
         for number, source in target["cells"]:
             exec(compile(source, f"{path}::{number}", "exec"), main.__dict__)
         return
-    with tokenize.open(path) as file:
-        source = file.read()
+    source = target.get("source")
+    if source is None:
+        with tokenize.open(path) as file:
+            source = file.read()
+    else:
+        # the text of an editor, which may not be saved: tracebacks show its lines
+        linecache.cache[path] = (len(source), None, source.splitlines(keepends=True), path)
     exec(compile(source, path, "exec"), main.__dict__)
 
 

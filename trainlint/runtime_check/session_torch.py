@@ -43,6 +43,7 @@ class Session:
         self.started = time.process_time()
         self.findings = Findings(self.steps, self.device == "cpu")
         self.steps.on_batch = self.findings.batch
+        self.steps.on_progress = lambda done: channel.send("progress", done=done, of=spec["steps"])
         self._prepare()
 
     def _prepare(self) -> None:

@@ -32,6 +32,8 @@ class Steps:
         # called with the tensors of a batch before they become fake
         self.on_batch: Callable[[list[torch.Tensor]], None] = lambda tensors: None
         self.on_window: Callable[[], None] = lambda: None
+        # called with the steps that are done when the training begins and after each of them
+        self.on_progress: Callable[[int], None] = lambda done: None
         # (number of events so far, what begins, the line)
         self.moments: list[tuple[int, str, Place]] = []
         self.done: collections.Counter[int] = collections.Counter()
@@ -129,6 +131,7 @@ class Steps:
     def _before_backward(self, loss: Any) -> None:
         self.backwards += 1
         if self.backwards == 1:
+            self.on_progress(0)
             self._first_backward()
         elif not self.optimizers and self.backwards > self.wanted:
             self._finish()
@@ -171,6 +174,7 @@ class Steps:
             # an optimizer makes its state in its first step: what follows is steady
             self.moment("window")
         most = max(done.values())
+        self.on_progress(most)
         waiting = len(done) < len(self.optimizers) and most < PATIENCE * self.wanted
         if min(done.values()) >= self.wanted and not waiting:
             self._finish()

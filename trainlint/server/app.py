@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from lsprotocol import types as lsp
 from pygls.exceptions import JsonRpcException
 
-from trainlint.server import documents, figures, hover
+from trainlint.server import documents, figures, hover, measured_figures, measured_push
 from trainlint.server.actions import KINDS, Actions, wanted
 from trainlint.server.checks import Checked, Checks
 from trainlint.server.client import Client, read_client
@@ -21,9 +21,12 @@ from trainlint.server.git_base import GitBase
 from trainlint.server.guard import guarded
 from trainlint.server.ignore_comment import word_in_ignore
 from trainlint.server.language_server import Server
+from trainlint.server.measured_push import MeasuredPush
+from trainlint.server.measurements import Measurements
+from trainlint.server.measuring import Measuring
 from trainlint.server.models import Models
 from trainlint.server.publish import TYPING_PAUSE, Publisher
-from trainlint.server.settings import Settings, read_settings
+from trainlint.server.settings import Settings, read_settings, trusted
 from trainlint.server.uris import document_key, file_path
 from trainlint.server.worker import Worker
 from trainlint.text.place import Span
@@ -51,7 +54,10 @@ class App:
         self.base = GitBase(self.worker, self._refresh)
         self.checks = Checks(self.worker, self.sources, self.base.grace, self._tell)
         self.models = Models(self.worker, self.sources, self.checks, self._show_figures, self._show_findings)
-        self.checks.complete = self.models.completed
+        self.measured = Measurements(self.sources, self._show_measured_findings)
+        self.measured_push = MeasuredPush(server.text_document_publish_diagnostics, self.measured, self.sources)
+        self.measuring = Measuring(server, self.worker, self.sources, self.measured, self._show_figures)
+        self.checks.complete = self._completed
         self.publisher = self._publisher()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._told: set[str] = set()
@@ -84,7 +90,8 @@ class App:
         server.feature(lsp.TEXT_DOCUMENT_CODE_ACTION, options)(guarded(self.code_action, list))
         server.feature(lsp.TEXT_DOCUMENT_INLAY_HINT)(guarded(self.inlay_hint, list))
         server.feature(lsp.TEXT_DOCUMENT_CODE_LENS)(guarded(self.code_lens, list))
-        server.command(figures.MEASURE)(lambda *_: self.measure())
+        server.feature(lsp.SHUTDOWN)(guarded(lambda _: self.measuring.stop()))
+        self.measuring.register()
 
     def initialize(self, params: lsp.InitializeParams) -> None:
         self._loop = asyncio.get_running_loop()
@@ -102,6 +109,8 @@ class App:
             empty = functools.partial(lsp.RelatedFullDocumentDiagnosticReport, items=[])
             self.server.feature(lsp.TEXT_DOCUMENT_DIAGNOSTIC, options)(guarded(self.diagnostic, empty))
         self._apply_settings(params.initialization_options)
+        self.measuring.trusted = trusted(params.initialization_options)
+        self.measuring.shows_progress = self.client.progress
         self._renew_session()
 
     async def initialized(self, _: lsp.InitializedParams) -> None:
@@ -138,6 +147,7 @@ class App:
         self.checks.opened(source)
         self.publisher.soon(source, 0)
         self.models.soon(source, 0)
+        self.measured.opened(source)
 
     def did_change(self, params: lsp.DidChangeTextDocumentParams) -> None:
         found = self.sources.find(params.text_document.uri)
@@ -148,7 +158,15 @@ class App:
             source.parts[0], params.text_document.version, params.content_changes, self.client.encoding
         )
         self.checks.edited(source, splices)
-        self.models.edited(source, {source.parts[0].uri: splices})
+        self._edited(source, {source.parts[0].uri: splices})
+
+    def _edited(self, source: documents.Source, splices: dict[str, list[documents.Splice]]) -> None:
+        """What is shown of the texts moves along; what is not up to date any more is computed after a pause."""
+        self.models.edited(source, splices)
+        if self.measured.edited(source, splices):
+            self._show_figures()
+        if measured_push.needed(self.client):
+            self.measured_push.tell(source, self.client, self.settings)
         self.publisher.soon(source, TYPING_PAUSE)
 
     def did_save(self, params: lsp.DidSaveTextDocumentParams) -> None:
@@ -163,6 +181,8 @@ class App:
             self.checks.closed(source)
             self.publisher.closed(source)
             self.models.closed(source)
+            self.measured.closed(source)
+            self.measured_push.closed(source)
 
     def _saved(self, uri: str) -> None:
         """Other files may depend on the saved one, and a client without file watching tells of changes only here."""
@@ -194,8 +214,7 @@ class App:
         for uri in before - {part.uri for part in source.parts if part.is_python}:
             self.publisher.removed(source, uri)
         self.checks.rearranged(source)
-        self.models.edited(source, splices)
-        self.publisher.soon(source, TYPING_PAUSE)
+        self._edited(source, splices)
 
     def notebook_did_save(self, params: lsp.DidSaveNotebookDocumentParams) -> None:
         self._saved(params.notebook_document.uri)
@@ -253,12 +272,13 @@ class App:
             return None
         cell, revision = index if source.notebook else None, source.revision
         card, where = await self.worker.run(lambda session: _session_hover(session, source.path, line, column, cell))
-        figure = None
+        figure = measured = None
         if self.settings.memory_hover and source.revision == revision:
-            part = source.parts[index]
-            figure = figures.figure_at(self.models.of(part.uri), part, body.offset(params.position, encoding))
-        markdown = figures.together(card, figure)
-        where = where or (figure.span if figure is not None else None)
+            part, offset = source.parts[index], body.offset(params.position, encoding)
+            figure = figures.figure_at(self.models.of(part.uri), part, offset)
+            measured = measured_figures.figure_at(self.measured, part, offset)
+        markdown = figures.together(figures.together(card, figure), measured)
+        where = where or next((each.span for each in (figure, measured) if each is not None), None)
         if markdown is None or where is None:
             return None
         return lsp.Hover(hover.content(markdown, self.client), body.range(where, encoding))
@@ -280,13 +300,15 @@ class App:
         part = await self._figures_of(params.text_document.uri, self.client.refresh_hints)
         if part is None or not self.settings.memory_hints:
             return []
-        return figures.inlay_hints(self.models.of(part.uri), part, params.range, self.client, self.settings)
+        hints = figures.inlay_hints(self.models.of(part.uri), part, params.range, self.client, self.settings)
+        return hints + measured_figures.inlay_hints(self.measured, part, params.range, self.client, self.settings)
 
     async def code_lens(self, params: lsp.CodeLensParams) -> list[lsp.CodeLens]:
         part = await self._figures_of(params.text_document.uri, self.client.refresh_lenses)
         if part is None or not self.settings.memory_lens:
             return []
-        return figures.code_lenses(self.models.of(part.uri), part, self.client)
+        lenses = figures.code_lenses(self.models.of(part.uri), part, self.client)
+        return measured_figures.with_lenses(lenses, self.measured, part, self.client)
 
     async def _figures_of(self, uri: str, refreshes: bool) -> documents.Part | None:
         """The document, when its model is there; a client that can be told to ask again is not kept waiting."""
@@ -298,10 +320,18 @@ class App:
             found = self.sources.find(uri)
         return None if found is None else found[0].parts[found[1]]
 
-    def measure(self) -> None:
-        """The command of the code lens."""
-        text = "measuring in the editor is not part of this version yet; `trainlint measure FILE` does it in a terminal"
-        self.server.window_show_message(lsp.ShowMessageParams(lsp.MessageType.Info, f"trainlint: {text}"))
+    def _completed(self, checked: Checked) -> Checked:
+        """The findings of a check with those about memory and those of a measured step."""
+        checked = self.models.completed(checked)
+        if measured_push.needed(self.client):
+            return checked
+        return measured_figures.completed(checked, self.measured, self.sources)
+
+    def _show_measured_findings(self, source: documents.Source) -> None:
+        if measured_push.needed(self.client):
+            self.measured_push.tell(source, self.client, self.settings)
+        else:
+            self._show_findings(source)
 
     def _show_figures(self) -> None:
         """There are new figures: let the client ask for hints and lenses again."""
@@ -362,12 +392,13 @@ class App:
 
     def _apply_settings(self, raw: object) -> None:
         self.settings = read_settings(raw)
-        self.publisher.settings = self.settings
+        self.publisher.settings = self.measuring.settings = self.settings
         for problem in self.settings.problems:
             self._tell(problem)
 
     def _renew_session(self) -> None:
         """A session with the present roots and settings; what is open is given to it again."""
+        self.measuring.roots = self.roots
         self.worker.renew(self._session_maker())
         self.checks.outdate()
         for source in self.sources:

@@ -26,6 +26,7 @@ class Client:
     watch_files: bool = False
     pull_settings: bool = False
     watch_settings: bool = False
+    progress: bool = False
 
 
 def _get(capabilities: object, path: str) -> Any:
@@ -57,4 +58,5 @@ def read_client(capabilities: lsp.ClientCapabilities, encoding: str) -> Client:
         watch_files=bool(_get(capabilities, "workspace.did_change_watched_files.dynamic_registration")),
         pull_settings=bool(_get(capabilities, "workspace.configuration")),
         watch_settings=bool(_get(capabilities, "workspace.did_change_configuration.dynamic_registration")),
+        progress=bool(_get(capabilities, "window.work_done_progress")),
     )

@@ -68,6 +68,7 @@ def code_lenses(shown: Sequence[Shown], part: Part, client: Client) -> list[lsp.
         position = part.body.position(line, column, client.encoding)
         # the loop moves with the function that it is in
         loop = line + mark.about.loop - mark.about.line
-        command = lsp.Command(f"{mark.about.title} · measure", MEASURE, arguments=[part.uri, loop])
+        argument = {"uri": part.uri, "line": loop - 1}
+        command = lsp.Command(f"{mark.about.title} · measure", MEASURE, arguments=[argument])
         result.append(lsp.CodeLens(lsp.Range(position, position), command))
     return result

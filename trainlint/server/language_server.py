@@ -14,7 +14,8 @@ from trainlint import __version__
 
 logger = logging.getLogger(__name__)
 
-# pygls applies these to its own document store; ours replaces it (see `documents`).
+# pygls applies these to its own document store; ours replaces it (see `documents`). The last one runs commands in a
+# way that a cancelled request does not end: its own handler (see `measuring`) can be cancelled.
 _OURS = (
     lsp.TEXT_DOCUMENT_DID_OPEN,
     lsp.TEXT_DOCUMENT_DID_CHANGE,
@@ -22,6 +23,7 @@ _OURS = (
     lsp.NOTEBOOK_DOCUMENT_DID_OPEN,
     lsp.NOTEBOOK_DOCUMENT_DID_CHANGE,
     lsp.NOTEBOOK_DOCUMENT_DID_CLOSE,
+    lsp.WORKSPACE_EXECUTE_COMMAND,
 )
 
 

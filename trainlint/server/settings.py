@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, get_args
+from typing import Any, Literal, TypeAlias, cast, get_args
 
 from trainlint.rules.finding import Finding, Level
 
 logger = logging.getLogger(__name__)
 
 LEAST_HINT = 1 << 20
+# the names of `trainlint measure --device`
+Device: TypeAlias = Literal["auto", "cuda", "mps", "xpu", "cpu", "fake"]
 
 _LEVELS: dict[str, Level] = {level: level for level in get_args(Level)} | {"information": "info"}
 
@@ -32,6 +34,12 @@ class Settings:
     memory_hints: bool = True
     # bytes below which a line gets no hint
     least_hint: int = LEAST_HINT
+    # how `trainlint.measure` runs the program: the interpreter's command, empty for the one that is found
+    measure_interpreter: tuple[str, ...] = ()
+    measure_device: Device = "auto"
+    measure_arguments: tuple[str, ...] = ()
+    measure_timeout: float = 300.0
+    measure_memory: int | None = None
     # what the person should hear of, in sentences
     problems: tuple[str, ...] = ()
 
@@ -69,6 +77,11 @@ def read_settings(raw: object) -> Settings:
         memory_lens=_flag(nested(raw, "lens", "memory"), "lens.memory"),
         memory_hints=_flag(nested(raw, "hints", "memory"), "hints.memory"),
         least_hint=_size(nested(raw, "hints", "minimum"), "hints.minimum"),
+        measure_interpreter=_command(nested(raw, "measure", "interpreter"), "measure.interpreter"),
+        measure_device=_device(nested(raw, "measure", "device"), problems),
+        measure_arguments=_command(nested(raw, "measure", "arguments"), "measure.arguments"),
+        measure_timeout=_timeout(nested(raw, "measure", "timeout")),
+        measure_memory=_bytes(nested(raw, "measure", "memoryLimit"), problems, "measure.memoryLimit"),
         problems=tuple(problems),
     )
 
@@ -86,7 +99,7 @@ def _gpu(value: object, problems: list[str]) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _bytes(value: object, problems: list[str]) -> int | None:
+def _bytes(value: object, problems: list[str], name: str = "gpuMemory") -> int | None:
     from trainlint.project.schema import Wrong, memory_size
 
     if value is None or value == "":
@@ -94,8 +107,41 @@ def _bytes(value: object, problems: list[str]) -> int | None:
     try:
         return memory_size(value)
     except Wrong as wrong:
-        problems.append(f"the setting trainlint.gpuMemory must be {wrong}, not {value!r}")
+        problems.append(f"the setting trainlint.{name} must be {wrong}, not {value!r}")
         return None
+
+
+def _device(value: object, problems: list[str]) -> Device:
+    for device in get_args(Device):
+        if value == device:
+            return cast(Device, device)
+    if value not in (None, ""):
+        problems.append(f"the setting trainlint.measure.device must be {', '.join(get_args(Device))}, not {value!r}")
+    return "auto"
+
+
+def _timeout(value: object) -> float:
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < 1e7:
+        return float(value)
+    if value is not None:
+        logger.warning("settings: trainlint.measure.timeout must be seconds above 0, not %r; it is ignored", value)
+    return 300.0
+
+
+def trusted(options: object) -> bool:
+    """What `initializationOptions` say of the workspace. Editors that know no trust say nothing: they are believed."""
+    return not (isinstance(options, Mapping) and options.get("trusted") is False)
+
+
+def _command(value: object, name: str) -> tuple[str, ...]:
+    """Words of a command; one string is one word."""
+    if isinstance(value, str):
+        return (value,) if value else ()
+    if isinstance(value, list) and all(isinstance(word, str) for word in value):
+        return tuple(value)
+    if value is not None:
+        logger.warning("settings: trainlint.%s must be a list of strings, not %r; it is ignored", name, value)
+    return ()
 
 
 def nested(raw: Mapping[Any, Any], group: str, name: str) -> object:

@@ -107,7 +107,8 @@ export class Server implements vscode.Disposable {
       ],
       outputChannel: this.log,
       diagnosticCollectionName: "trainlint",
-      initializationOptions: vscode.workspace.getConfiguration("trainlint"),
+      // the server runs nothing where the workspace is not trusted; when that changes, it is started anew
+      initializationOptions: { ...vscode.workspace.getConfiguration("trainlint"), trusted: vscode.workspace.isTrusted },
       synchronize: { configurationSection: "trainlint" },
       middleware: {
         // a code lens or an action that measures: with a notification that has a Cancel button
