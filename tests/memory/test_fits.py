@@ -6,7 +6,10 @@ import pytest
 from memory_workspace import MemoryWorkspace
 
 from trainlint.memory.allocator import MIB
+from trainlint.memory.answer import answer
+from trainlint.memory.demand import demands
 from trainlint.memory.fits import Curve, largest_batch
+from trainlint.memory.target import target_of
 from trainlint.rules.engine import Analyser
 from trainlint.syntax.document import Document
 
@@ -119,3 +122,31 @@ def test_a_batch_that_is_a_number_all_through(change: Callable[[str], str], by: 
     assert again.at(32) is not again
     assert (again.at(32) is again.at(128)) == (by == "symbol")
     assert largest_batch(other, 500 * MIB) == largest_batch(usual, 500 * MIB)
+
+
+@pytest.mark.parametrize(("layer", "convolves"), [("nn.Conv2d(3, 3, 1)", True), ("nn.Identity()", False)])
+def test_one_room_for_the_report_and_the_rule(layer: str, convolves: bool) -> None:
+    """The context with cuDNN is larger: both count it where the step has convolutions."""
+    code = f"""
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+from torchvision import datasets, transforms
+
+net = nn.Sequential({layer}, nn.Flatten(), nn.Linear(3072, 10)).cuda()
+optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+data = datasets.CIFAR10("data", transform=transforms.ToTensor())
+for x, y in DataLoader(data, batch_size=4_000_000):
+    optimizer.zero_grad()
+    nn.functional.cross_entropy(net(x.cuda()), y.cuda()).backward()
+    optimizer.step()
+"""
+    analyser, target = Analyser(MemoryWorkspace({})), target_of("A100-40GB", None)
+    assert target is not None
+    (one,) = analyser.memory("/project/train.py", Document(code))
+    assert one.step is not None
+    (asked,) = demands(one.step.program, [Curve(one)], target)
+    found = answer(one, target).fit
+    assert found is not None
+    assert asked.largest == found.largest_batch
+    assert Curve(one).room(target) == target.room(convolves) != target.room(not convolves)

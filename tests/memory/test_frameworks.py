@@ -63,6 +63,22 @@ def test_the_order_of_a_cycle(name: str) -> None:
             assert real[at - 1] == ours[place - 1][0]
 
 
+# two tensors each, of 1024 bytes, and of less than 512
+@pytest.mark.parametrize(
+    ("name", "waiting", "batch"), [("transformers_accumulating", CYCLE, 2048), ("accelerate_accumulating", 1, 1024)]
+)
+def test_batches_that_wait_on_the_device(name: str, waiting: int, batch: int) -> None:
+    """The Trainer fetches the batches of a whole cycle before it uses the first.
+
+    Of those that a loader of Accelerate has handed out the last one is still on the host.
+    """
+    real = RECORD["events"][name]
+    assert real[: real.index("forward")].count("batch") == waiting + 1
+    estimate = estimated(name)
+    assert estimate.terms["batch"] <= batch
+    assert estimate.peak.roles["batch"] == waiting * batch
+
+
 @pytest.mark.parametrize("name", sorted(RECORD["events"]))
 def test_every_script_is_known(name: str) -> None:
     estimate = estimated(name)

@@ -5,6 +5,7 @@ from memory_workspace import MemoryWorkspace
 
 from trainlint.memory.estimate import Estimate
 from trainlint.memory.fits import Curve
+from trainlint.memory.gpus import find
 from trainlint.memory.remedies import LEAST, remedies
 from trainlint.rules.engine import Analyser
 from trainlint.syntax.document import Document
@@ -61,6 +62,37 @@ def test_the_changed_program_takes_what_the_remedy_says(title: str) -> None:
     saved = {remedy.title: remedy.saves for remedy in remedies(Curve(one))}
     assert saved[title] == one.peak.allocated - other.peak.allocated
     assert saved[title] > LEAST * one.peak.allocated
+
+
+def test_all_but_the_last_layer_frozen() -> None:
+    one = estimated(CODE)
+    frozen = "for p in net[:-1].parameters():\n    p.requires_grad = False\n"
+    other = estimated(CODE.replace("optimizer = ", frozen + "optimizer = "))
+    saved = {remedy.title: remedy.saves for remedy in remedies(Curve(one))}
+    title = "freezing all but `nn.Linear` of line 8, for fine-tuning"
+    assert saved[title] == one.peak.allocated - other.peak.allocated
+    # it is frozen already
+    assert title not in {remedy.title for remedy in remedies(Curve(other))}
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("A100", "automatic mixed precision (bfloat16)"),
+        ("MI250X", "automatic mixed precision (bfloat16)"),
+        ("T4", "automatic mixed precision (float16 with GradScaler: T4 only emulates bfloat16)"),
+        ("RTX 2080", "automatic mixed precision (float16 with GradScaler: RTX 2080 only emulates bfloat16)"),
+    ],
+)
+def test_the_precision_that_the_gpu_computes_in(name: str, title: str) -> None:
+    one, gpu = estimated(CODE), find(name)
+    half = CHANGES["automatic mixed precision (bfloat16)"](CODE)
+    if gpu is not None and not gpu.bfloat16:
+        scaled = "scaler.scale(loss).backward()\n    scaler.step(optimizer)\n    scaler.update()\n"
+        half = half.replace("loss.backward()\n    optimizer.step()\n", scaled).replace("bfloat16", "float16")
+        half = half.replace("data = ", "scaler = torch.amp.GradScaler()\ndata = ")
+    saved = {remedy.title: remedy.saves for remedy in remedies(Curve(one), gpu)}
+    assert saved[title] == one.peak.allocated - estimated(half).peak.allocated
 
 
 def test_gradients_that_are_kept_as_zeros() -> None:

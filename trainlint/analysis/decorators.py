@@ -7,7 +7,7 @@ from trainlint.analysis.attributes import dotted
 from trainlint.analysis.expressions import evaluate
 from trainlint.analysis.run import Run
 from trainlint.analysis.scope import Scope
-from trainlint.analysis.values import Class, Func
+from trainlint.analysis.values import Class, Ext, Func, Place
 from trainlint.syntax import ir
 
 
@@ -28,6 +28,8 @@ def run_decorators(run: Run, scope: Scope, made: Func | Class) -> Func | Class:
     with run.silent():
         for decorator in reversed(made.node.decorators if isinstance(made.node, (ir.FunctionDef, ir.ClassDef)) else []):
             function = evaluate(run, scope, decorator)
+            if isinstance(function, Ext) and function.name == "torch.compile" and run.program.tape is not None:
+                run.program.tape.compiled.append(Place(scope.file.path, decorator))
             if isinstance(function, Func):
                 seen = id(function.node) in run.program.called
                 calls.call(run, scope, function, [made], {}, decorator)

@@ -457,7 +457,9 @@ class BaseChange:
 
 @dataclass(slots=True, eq=False)
 class MemoryDemand:
-    """What a training loop asks of the target GPU. Made only where a target is stated and the estimate is complete.
+    """What a training loop asks of the target GPU. Made only where the estimate is complete.
+
+    Where no target is `stated` it is the largest single GPU, and the fact is made only of what does not fit that.
 
     Bytes: `peak` is what PyTorch has allocated at the peak, `shares` its parts by name, the largest first, `room` what
     PyTorch can get of the device. `largest` is the largest batch size that fits, 0 where none does, None where the
@@ -471,6 +473,7 @@ class MemoryDemand:
     peak: int
     shares: tuple[tuple[str, int], ...]
     device: str
+    stated: bool
     room: int
     largest: int | None
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
-from trainlint.analysis.values import Array, Instance, Mapping, Obj, Seq, Value
+from trainlint.analysis.values import Array, Instance, Mapping, Obj, Place, Seq, Value
 from trainlint.syntax import ir
 
 if TYPE_CHECKING:
@@ -98,10 +98,14 @@ class Returned:
 
 @dataclass(slots=True, eq=False)
 class Tape:
-    """The sites and marks of a program, in order; `full` where some were dropped."""
+    """The sites and marks of a program, in order; `full` where some were dropped.
+
+    `compiled` are the places of `torch.compile`: what runs there are other operations than those that are recorded.
+    """
 
     entries: list[Site | Mark | Returned] = field(default_factory=list)
     full: bool = False
+    compiled: list[Place] = field(default_factory=list)
 
     def add(self, entry: Site | Mark | Returned) -> None:
         if len(self.entries) >= MAX_SITES:

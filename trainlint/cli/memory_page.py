@@ -52,7 +52,7 @@ def heading(told: Told) -> str:
 def figures(told: Told) -> str:
     """The three sums and whether they fit."""
     peak = told["peak"]
-    least = "" if told["complete"] else "about " if told.get("measured") else "at least "
+    least = "" if told["complete"] else "about " if told.get("measured") or told.get("assumed") else "at least "
     at = peak["at"]
     rows = [
         (least + size(peak["allocated"]), f"tensors at the peak, in the {at['phase']} at line {at['line']}"),
@@ -73,12 +73,17 @@ def figures(told: Told) -> str:
 
 
 def unknown(told: Told) -> str:
+    assumed = told.get("assumed", 0)
+    left_out = "Not known:" if told.get("measured") else "Not known, and left out of the sums:"
+    found = {"Not known, and assumed:": told["unknown"][:assumed], left_out: told["unknown"][assumed:]}
+    return "".join(reasons(title, each) for title, each in found.items() if each)
+
+
+def reasons(title: str, found: Sequence[Told]) -> str:
     items = "".join(
-        f"<li>{escape(written(each) + ': ' if each['line'] else '')}{escape(each['what'])}</li>"
-        for each in told["unknown"]
+        f"<li>{escape(written(each) + ': ' if each['line'] else '')}{escape(each['what'])}</li>" for each in found
     )
-    head = "Not known:" if told.get("measured") else "Not known, and left out of the sums:"
-    return f"<div class='unknown'><p>{head}</p><ul>{items}</ul></div>" if items else ""
+    return f"<div class='unknown'><p>{title}</p><ul>{items}</ul></div>"
 
 
 def beside(told: Told) -> str:

@@ -66,8 +66,11 @@ def where(place: Mapping[str, Any]) -> str:
 
 
 def least(told: Mapping[str, Any]) -> str:
-    """Every sum of an estimate is a lower bound where something is not known; one that was measured is not."""
-    return "" if told["complete"] else "about " if told.get("measured") else "at least "
+    """Every sum of an estimate is a lower bound where something is not known, but not where something was assumed or
+    measured."""
+    if told["complete"]:
+        return ""
+    return "about " if told.get("measured") or told.get("assumed") else "at least "
 
 
 def _head(told: Mapping[str, Any], style: Style) -> list[str]:
@@ -88,7 +91,7 @@ def _peak(told: Mapping[str, Any], style: Style) -> list[str]:
     if peak.get("device"):
         low, high = peak["device_range"]
         result.append(
-            f"{least(told)}about {human(peak['device'])} of the GPU with the CUDA context "
+            f"{least(told).removesuffix('about ')}about {human(peak['device'])} of the GPU with the CUDA context "
             f"({human(low)} to {human(high)})"
         )
     if where(at):
@@ -206,11 +209,18 @@ def _remedies(told: Mapping[str, Any], style: Style) -> list[str]:
 
 
 def _unknown(told: Mapping[str, Any], style: Style) -> list[str]:
-    found = told["unknown"]
+    assumed = told.get("assumed", 0)
+    left_out = "" if told.get("measured") else ", and left out of the sums"
+    return [
+        *_named("not known, and assumed:", told["unknown"][:assumed], style),
+        *_named(f"not known{left_out}:", told["unknown"][assumed:], style),
+    ]
+
+
+def _named(title: str, found: Sequence[Mapping[str, Any]], style: Style) -> list[str]:
     if not found:
         return []
-    left_out = "" if told.get("measured") else ", and left out of the sums"
-    result = [style.paint(f"not known{left_out}:", "yellow")]
+    result = [style.paint(title, "yellow")]
     for each in found[:MOST_UNKNOWN]:
         place = where(each)
         result.append(f"  {place + ': ' if place else ''}{harmless(each['what'])}")

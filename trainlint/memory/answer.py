@@ -66,25 +66,24 @@ def answer(estimate: Estimate, target: Target | None = None, *, whole: bool = Fa
         return result
     curve = Curve(estimate)
     if target is not None:
-        result.fit = fit(curve, target, convolves)
+        result.fit = fit(curve, target)
     result.what_if = [what_if(curve, batch, target, convolves) for batch in neighbours(curve)]
     result.iterations = iterations(estimate)
-    result.remedies = remedies(curve)
+    result.remedies = remedies(curve, gpu)
     if whole:
         targets = [made for name in USUAL if (made := target_of(name, None)) is not None]
-        result.table = [fit(curve, each, convolves) for each in targets]
+        result.table = [fit(curve, each) for each in targets]
         result.course = thinned(estimate.step.estimate(replace(estimate.plan, record=True)).course, POINTS)
     return result
 
 
-def fit(curve: Curve, target: Target, convolves: bool | None = None) -> Fit:
+def fit(curve: Curve, target: Target) -> Fit:
     """Whether the step of a curve fits into a device."""
-    one = curve.first
-    room = target.usable - device_total(0, target.gpu, convolves).expected
+    one, room = curve.first, curve.room(target)
     runs: bool | None = room > 0 and curve.fits(one.batch_size, room)
     largest = largest_batch(curve, room) if room > 0 else 0
     if not one.complete:
-        runs, largest = (False if runs is False else None), None
+        runs, largest = (False if runs is False and not one.assumed else None), None
     return Fit(target.name, target.usable, runs, largest)
 
 

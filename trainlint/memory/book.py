@@ -73,6 +73,9 @@ class Book:
         self._buffers: set[int] = set()
         self._seen: set[Hashable] = set()
         self._instead: str | None = None
+        self._wrappers: list[Obj] = []
+        # where others are frozen, the keys of the parameters that are trained
+        self._only: frozenset[Hashable] | None = None
         self._inside: dict[int, list[Tensor]] = {}
         self._groups: dict[int, list[Group]] = {}
         self._values: dict[Hashable, Array] = {}
@@ -98,6 +101,7 @@ class Book:
             mine += [t for t in self._layers.get(id(first.owner), []) if t.key == (id(first.owner), first.slot)]
         for wrapper in wrappers:
             self._wrap(wrapper)
+        self._wrappers += wrappers
 
     def copy(self, module: Value, line: Where) -> None:
         """A copy of a module that nobody trains is held beside it."""
@@ -106,7 +110,7 @@ class Book:
         self.tensors += [replace(t, key=("copy", line, t.key), trained=False, line=line) for t in held]
 
     def _wrap(self, wrapper: Obj) -> None:
-        trained = [(tensor.key, tensor.weight) for tensor in self.inside((wrapper,)) if tensor.trained]
+        trained = [(tensor.key, tensor.weight) for tensor in self.inside((wrapper,)) if self.trains(tensor)]
         found = buckets(wrapper, trained)
         if found is None:
             self._say("the buckets of `DistributedDataParallel` are not known")
@@ -165,7 +169,7 @@ class Book:
         """The parameters that a layer computes with and whether they are trained; those that were cast, as casts."""
         held = [tensor for tensor in self.of_layer(site.layer) if not tensor.buffer]
         width = min((SIZES[array.dtype or "float32"] for array in site.casts), default=None)
-        return [(t.weight if width is None else Weight(t.weight.shape, width), t.trained) for t in held]
+        return [(t.weight if width is None else Weight(t.weight.shape, width), self.trains(t)) for t in held]
 
     def used(self, site: Site) -> list[Tensor]:
         """The parameters that get their gradient from an operation itself, not through a cast."""
@@ -175,7 +179,11 @@ class Book:
             if array.grad is not False and (tensor := self.of_value(array)) is not None
         ]
         held = [] if site.casts else self.of_layer(site.layer)
-        return [tensor for tensor in (*held, *direct) if tensor.trained]
+        return [tensor for tensor in (*held, *direct) if self.trains(tensor)]
+
+    def trains(self, tensor: Tensor) -> bool:
+        """Does a parameter get a gradient?"""
+        return tensor.trained and (self._only is None or tensor.key in self._only)
 
     def cleared(self, subject: Value) -> list[Tensor]:
         """What `zero_grad` of an optimizer or a module clears."""
@@ -237,6 +245,18 @@ class Book:
         other = copy(self)
         other.unknown = dict(self.unknown)
         other._instead = optimizer
+        return other
+
+    def frozen_but(self, layer: Value | None) -> Book:
+        """The book of the same program where only the parameters of one layer are trained."""
+        if layer is None:
+            return self
+        other = copy(self)
+        other.unknown = dict(self.unknown)
+        other._only = frozenset(tensor.key for tensor in self._layers.get(id(layer), ()) if tensor.trained)
+        other.buckets = []
+        for wrapper in self._wrappers:
+            other._wrap(wrapper)
         return other
 
     def _asked(self, optimizer: Value, group: Group) -> tuple[str, dict[str, object] | None]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from trainlint.analysis.facts import TrainLoop
 from trainlint.analysis.listing import LISTINGS
@@ -19,6 +20,7 @@ from trainlint.memory.book import Book
 from trainlint.memory.copies import copies, default_dtype
 from trainlint.memory.entries import name_of, strangers
 from trainlint.memory.figures import Figures
+from trainlint.memory.frozen import frozen
 from trainlint.memory.placing import MOVES, Placing
 from trainlint.memory.plan import AS_WRITTEN, Plan
 from trainlint.memory.playback import Outcome, Playback, is_constant
@@ -31,7 +33,10 @@ from trainlint.memory.timeline import Moment, Storage, Where, total
 
 @dataclass(slots=True)
 class Estimate(Figures):
-    """Bytes of one steady step. `unknown` names what could not be known, with file and line (None: of no line)."""
+    """Bytes of one steady step. `unknown` names what could not be known, with file and line (None: of no line).
+
+    `assumed` names what is not known either and was taken for something, so that the figures may be too large as well.
+    """
 
     function: str = ""
     # the function with its class
@@ -46,10 +51,16 @@ class Estimate(Figures):
     held: dict[Where, int] = field(default_factory=dict)
     # what an operation keeps for backward, by the identity of its site on the tape
     kept: dict[int, tuple[Storage, ...]] = field(default_factory=dict)
+    assumed: list[tuple[Where, str]] = field(default_factory=list)
 
     @property
     def complete(self) -> bool:
-        return not self.unknown
+        return not self.unknown and not self.assumed
+
+    @property
+    def bound(self) -> Literal["", "at least ", "about "]:
+        """How to read the sums: as they are, as lower bounds, or under assumptions."""
+        return "about " if self.assumed else "at least " if self.unknown else ""
 
     @property
     def per_sample(self) -> int:
@@ -87,6 +98,11 @@ class Step:
             self.unknown.append((None, "the program is too large to be followed whole"))
         if default_dtype(program):
             self.unknown.append((None, "a default dtype other than float32 is not counted"))
+        # what is taken for something that it may not be
+        self.assumed: list[tuple[Where, str]] = []
+        for place in program.tape.compiled[:1]:
+            text = "what `torch.compile` fuses and computes again is not modelled: the figures are those of eager mode"
+            self.assumed.append(((place.path, place.line), text))
         self.unknown += own_optimizers(self.entries)
         self.batch = batch_of(self.entries, Sizes())
         self._others: dict[int | None, Step | None] = {}
@@ -157,8 +173,11 @@ class Step:
     def played(self, plan: Plan) -> Estimate:
         """The estimate of this step as it is on the tape."""
         entries, dtypes = self.prepared(plan)
-        sizes = Sizes(plan.batch, dtypes)
-        book = self.book.in_place_of_adam(plan.optimizer)
+        book = self.book.in_place_of_adam(plan.optimizer).frozen_but(plan.head)
+        detached: set[int] = set()
+        if plan.head is not None:
+            entries = frozen(entries, book, detached)
+        sizes = Sizes(plan.batch, dtypes, detached)
         placing = Placing([*self.before, *entries], book.weighs, everything=bool(self.loop.framework))
         playing = Playback(book, self.loop.loop, placing, sizes, self.program.heed, plan)
         outcome = playing.run(entries)
@@ -206,6 +225,7 @@ class Step:
             step=self,
             plan=plan,
             course=outcome.timeline.course or [],
+            assumed=self.assumed,
         )
 
 

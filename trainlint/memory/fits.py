@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from trainlint.memory.allocator import OutOfMemory
 from trainlint.memory.estimate import Estimate
+from trainlint.memory.target import Target
 
 # a larger batch is no figure that anybody asks for
 MOST = 1 << 24
@@ -44,6 +45,10 @@ class Curve:
             self.played += 1
             found = self._known[batch] = self._step.estimate(replace(self.first.plan, batch=batch))
         return found
+
+    def room(self, target: Target) -> int:
+        """Bytes of a device that PyTorch can get for this step."""
+        return target.room(self._step.convolves())
 
     def fits(self, batch: int | None, capacity: int) -> bool:
         """Does the step run when PyTorch gets `capacity` bytes of the device?

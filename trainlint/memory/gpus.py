@@ -62,6 +62,15 @@ class Gpu:
     note: str = ""
 
     @property
+    def bfloat16(self) -> bool:
+        """Does the GPU compute in bfloat16 itself?
+
+        `is_bf16_supported` in torch/cuda/__init__.py: on NVIDIA from compute capability 8.0 on, older ones emulate it
+        and are slower than in float32; on AMD always.
+        """
+        return self.capability is None or self.capability >= (8, 0)
+
+    @property
     def capability(self) -> tuple[int, int] | None:
         """The CUDA compute capability, (8, 6); None on AMD."""
         if not self.target.startswith("sm_"):

@@ -152,7 +152,7 @@ class LoopNotes:
         """`Largest on RTX 3090 (24 GB): 304`; without a target on common sizes of memory. Nothing is said by half:
         with parts that are not known the largest batch is smaller than what is found."""
         if target is not None:
-            found = largest_batch(self.curve, target.room())
+            found = largest_batch(self.curve, self.curve.room(target))
             self.fitted = found is not None
             return [f"Largest on {target.name}: {self.bounded(found)}"] if found is not None else []
         if not self.few:
@@ -166,7 +166,7 @@ class LoopNotes:
         """A largest batch; `less than` where parts of the memory are not known."""
         if not batch:
             return "not even a batch of 1"
-        return f"{'less than ' if not self.one.complete else ''}{batch:,}"
+        return f"{'less than ' if self.one.bound == 'at least ' else self.one.bound}{batch:,}"
 
     def epoch(self) -> list[str]:
         found = [batches(fact.value, fact.batch_size, fact.length) for fact in self.loaders]

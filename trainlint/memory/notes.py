@@ -86,7 +86,7 @@ def lenses(program: Program, loop: TrainLoop, one: Estimate, found: Sequence[Est
 
     For a loop in another file also over the function that calls it here.
     """
-    title = f"{'≈' if one.complete else '≥'} {size(one.peak.allocated)}{at_batch(one)}"
+    title = f"{'≥' if one.bound == 'at least ' else '≈'} {size(one.peak.allocated)}{at_batch(one)}"
     function = function_around(loop.file, one.line)
     same = [other for other in found if other is not one and other.path == one.path]
     twice = function is not None and any(function_around(loop.file, other.line) is function for other in same)

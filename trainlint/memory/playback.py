@@ -88,6 +88,9 @@ class Playback:
         self.segments: dict[int, Segment] = {}
         # the tests of the conditions that hold in the rounds with a step only
         self.cycle: set[int] = set()
+        # what happens in the rounds with a step only, and what it makes, which the others do not make anew
+        self.rare: set[int] = set()
+        self.skipped: set[int] = set()
         # the parameters whose state the optimizers have made, and the optimizers that have made what they share
         self.states: set[Hashable] = set()
         for tensor in book.tensors:
@@ -106,6 +109,8 @@ class Playback:
         if self.plan.accumulate:
             rare |= {id(e) for e in entries if isinstance(e, Mark) and e.event.kind in ("step", "zero_grad")}
         steps = CYCLE if rare else PLAIN
+        self.rare = rare
+        made = {id(a) for e in entries if isinstance(e, Site) and id(e) in rare for a in e.results}
         self.stand(lives[0])
         for step, whole in enumerate(steps):
             self.bound = lives[0]
@@ -113,6 +118,7 @@ class Playback:
                 self.timeline.watch(self.plan.record)
             self.segments = {}
             self.stretch, self.most, self.outcome.kept = Stretch(), Stretch(), {}
+            self.skipped = set() if whole else made
             for entry in entries:
                 if whole or id(entry) not in rare:
                     self.play(entry)
@@ -159,7 +165,7 @@ class Playback:
     def sweep(self, live: Live) -> None:
         """Let go of what no name, no graph and no expression in progress holds."""
         for key in list(self.carried):
-            if key in live and live[key] != self.bound.get(key):
+            if key in live and live[key] != self.bound.get(key) and not self.skipped.intersection(map(id, live[key])):
                 del self.carried[key]
         of = self.of
         held = {id(of[id(a)]): of[id(a)] for arrays in live.values() for a in arrays if id(a) in of}
@@ -231,7 +237,9 @@ class Playback:
             return
         if site.op in MOVES and not any(self.placing.on(array) for array in site.operands):
             for array in site.results:
-                self.stretch.moved[call_of(site)] += self.made(site, array, "batch", place)
+                moved = self.made(site, array, "batch", place)
+                # what is moved in some rounds only are batches of others
+                self.stretch.moved[call_of(site)] += 0 if id(site) in self.rare else moved
             return
         if any(array.lib == "torch" and not self.placing.on(array) for array in site.results):
             # a copy for the host

@@ -8,15 +8,17 @@ from dataclasses import dataclass, replace
 
 from trainlint.analysis.autocast import Autocast
 from trainlint.analysis.tape import Site
-from trainlint.analysis.values import Instance
+from trainlint.analysis.values import Instance, Obj, Place
 from trainlint.memory.book import ADAMS
 from trainlint.memory.estimate import Estimate, Step
 from trainlint.memory.fits import Curve
+from trainlint.memory.gpus import Gpu
 from trainlint.memory.plan import Plan
 
 # what saves less of the peak is not worth the words
 LEAST = 0.01
 BFLOAT16 = Autocast(True, "bfloat16", 0)
+FLOAT16 = Autocast(True, "float16", 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +29,11 @@ class Remedy:
     saves: int
 
 
-def remedies(curve: Curve) -> list[Remedy]:
-    """The changes that apply to the program and save something, the one that saves most first."""
+def remedies(curve: Curve, gpu: Gpu | None = None) -> list[Remedy]:
+    """The changes that apply to the program and save something on a GPU, the one that saves most first."""
     one = curve.first
     found = []
-    for title, plan in changes(curve):
+    for title, plan in changes(curve, gpu):
         saves = one.peak.allocated - changed(curve, plan).peak.allocated
         if saves > LEAST * one.peak.allocated:
             found.append(Remedy(title, saves))
@@ -44,7 +46,7 @@ def changed(curve: Curve, plan: Plan) -> Estimate:
     return curve.first.step.estimate(plan)
 
 
-def changes(curve: Curve) -> Iterator[tuple[str, Plan]]:
+def changes(curve: Curve, gpu: Gpu | None) -> Iterator[tuple[str, Plan]]:
     """What could be changed about the step."""
     one = curve.first
     plan, step = one.plan, one.step
@@ -57,7 +59,11 @@ def changes(curve: Curve) -> Iterator[tuple[str, Plan]]:
             title = f"gradient accumulation, 2 × {half} instead of {one.batch_size}"
             yield title, replace(plan, batch=half, accumulate=True)
     if step.single_precision():
-        yield "automatic mixed precision (bfloat16)", replace(plan, autocast=BFLOAT16)
+        if gpu is None or gpu.bfloat16:
+            yield "automatic mixed precision (bfloat16)", replace(plan, autocast=BFLOAT16)
+        else:
+            title = f"automatic mixed precision (float16 with GradScaler: {gpu.name} only emulates bfloat16)"
+            yield title, replace(plan, autocast=FLOAT16)
     repeated = blocks(step)
     if repeated:
         title = f"activation checkpointing of the {len(repeated)} `{repeated[0].cls.name}` modules"
@@ -67,8 +73,28 @@ def changes(curve: Curve) -> Iterator[tuple[str, Plan]]:
         yield f"SGD with momentum instead of {adams[0]}", replace(plan, optimizer="torch.optim.SGD")
         eight = f"bitsandbytes.optim.{ADAMS[adams[0]]}"
         yield f"8-bit {adams[0]} of bitsandbytes", replace(plan, optimizer=eight)
+    last = head(step)
+    if last is not None:
+        where = f" of line {Place(last.file, last.node).line}" if last.node is not None and last.file else ""
+        yield f"freezing all but `{last.name.removeprefix('torch.')}`{where}, for fine-tuning", replace(plan, head=last)
     if step.keeps_cleared():
         yield "`zero_grad()` without `set_to_none=False`", replace(plan, set_to_none=True)
+
+
+def head(step: Step) -> Obj | None:
+    """The last layer of a model, where parameters of others are trained beside it.
+
+    Not where the loop runs backward more than once: several models, each with a last layer.
+    """
+    if len(step.loop.of("backward")) != 1:
+        return None
+    trained = [tensor for tensor in step.book.tensors if step.book.trains(tensor)]
+    sites = [entry for entry in step.recorded if isinstance(entry, Site) and entry.layer is not None and entry.grad]
+    last = next((site for site in reversed(sites) if step.book.used(site)), None)
+    if last is None or last.layer is None:
+        return None
+    own = [tensor for tensor in step.book.of_layer(last.layer) if step.book.trains(tensor)]
+    return last.layer if own and len(own) < len(trained) else None
 
 
 def blocks(step: Step) -> list[Instance]:

@@ -31,7 +31,8 @@ def as_object(estimate: Estimate, locate: Locate, found: Answer | None = None) -
         "loop": {**place((estimate.path, estimate.line), locate), "name": estimate.name or None},
         "batch_size": estimate.batch_size,
         "complete": estimate.complete,
-        "unknown": [{**place(where, locate), "what": what} for where, what in estimate.unknown],
+        "unknown": [{**place(where, locate), "what": what} for where, what in (*estimate.assumed, *estimate.unknown)],
+        "assumed": len(estimate.assumed),
         "terms": {name: estimate.terms.get(name, 0) for name in TERMS},
         "peak": {
             "allocated": peak.allocated,

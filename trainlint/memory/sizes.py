@@ -15,10 +15,14 @@ FLOATS = frozenset({"float16", "bfloat16", "float32"})
 class Sizes:
     """The sizes at the batch that a loader was given, or at the one asked for."""
 
-    def __init__(self, batch: int | None = None, dtypes: dict[int, str] | None = None) -> None:
-        """`dtypes` are those of tensors that have another one than was recorded, by their identity."""
+    def __init__(
+        self, batch: int | None = None, dtypes: dict[int, str] | None = None, detached: set[int] | None = None
+    ) -> None:
+        """`dtypes` are those of tensors that have another one than was recorded, by their identity; `detached` are
+        those that no graph hangs on although one did when they were recorded."""
         self.batch = batch
         self.dtypes = dtypes if dtypes is not None else {}
+        self.detached = detached if detached is not None else set()
         # in elements, of tensors whose axes were repeated without a copy, by their identity
         self.strides: dict[int, tuple[int, ...]] = {}
 

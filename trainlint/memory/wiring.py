@@ -58,7 +58,8 @@ def tensor(array: Array, sizes: Sizes, grad: bool) -> saved.Tensor | None:
         return None
     dtype = sizes.dtype(array)
     strides = sizes.strides.get(id(array))
-    return saved.Tensor(shape, SIZES.get(dtype, 4), grad and array.grad is True, dtype not in WHOLE, strides)
+    attached = grad and array.grad is True and id(array) not in sizes.detached
+    return saved.Tensor(shape, SIZES.get(dtype, 4), attached, dtype not in WHOLE, strides)
 
 
 def options_of(site: Site) -> dict[str, object]:

@@ -56,8 +56,8 @@ def several(options: Sequence[tuple[int, int]]) -> str:
 
 
 def least(estimate: Estimate) -> str:
-    """`at least ` where something is not known."""
-    return "" if estimate.complete else "at least "
+    """`at least ` where something is not known, `about ` where something was assumed."""
+    return estimate.bound
 
 
 def peak(estimate: Estimate) -> str:
@@ -93,7 +93,8 @@ def heavy(estimate: Estimate, named: Named) -> str:
 
 def unknown(estimate: Estimate, named: Named) -> list[str]:
     """What is not counted, one line each; empty where all is known."""
-    found = [f"not counted: {situated(where, named)}{escaped(what)}" for where, what in estimate.unknown]
+    found = [f"assumed: {situated(where, named)}{escaped(what)}" for where, what in estimate.assumed]
+    found += [f"not counted: {situated(where, named)}{escaped(what)}" for where, what in estimate.unknown]
     if len(found) <= MOST_UNKNOWN:
         return found
     return [*found[: MOST_UNKNOWN - 1], f"and {len(found) - MOST_UNKNOWN + 1} others that are not counted"]

@@ -35,6 +35,8 @@ class FrameworkLoop:
         self.scope = Scope("function", at.scope.file, None, function)
         # options that change the step in a way that is not followed
         self.unseen: list[str] = []
+        # are the batches of a whole cycle of accumulation fetched before the first of them is used?
+        self.ahead = False
 
     @property
     def names(self) -> dict[str, Value]:
@@ -57,12 +59,25 @@ class FrameworkLoop:
             for what in self.unseen:
                 run.event("unknown_call", node, self.at.scope, Unknown(what), None, (self.names["batch"],), what)
             body(self.names["batch"])
-            self.done()
+            self.done(self.fetched(batch))
             return False
 
         fork(run, one, lambda: False)
         run.frames.pop()
         run.loops, run.floor, run.leaves = saved_loops, saved_floor, saved_leaves
+
+    def fetched(self, batch: Value) -> Value | None:
+        """At the end of a cycle the batches of the next one, while those of this one are still there.
+
+        Gives those that wait while one is used.
+        """
+        if not self.ahead or self.every == 1:
+            return None
+        with self.run.under(self.sometimes()):
+            found = [to_device(self.run, self.at.scope, batch, self.at.node) for _ in range(self.every)]
+            self.names["fetched"] = Seq("list", found)
+            self.note()
+        return Seq("list", found[1:])
 
     def batch(self, loader: Value) -> Value:
         """What a loader gives, or each of several in a list or dict."""
@@ -101,9 +116,14 @@ class FrameworkLoop:
             context = Obj("torch.autocast", "autocast", self.at.node, [Const("cuda")], kwargs)
             enter(self.run, self.scope, context, self.at.node, [])
 
-    def done(self) -> None:
-        """The function of the framework that ran the step is left: what its variables held is let go."""
+    def done(self, waiting: Value | None) -> None:
+        """The function of the framework that ran the step is left: what its variables held is let go.
+
+        `waiting` are the batches that the next rounds use.
+        """
         self.names.clear()
+        if waiting is not None:
+            self.names["waiting"] = waiting
         self.note()
 
     def note(self) -> None:

@@ -40,6 +40,8 @@ OPTIMIZERS: dict[str, tuple[str, dict[str, object]]] = {
     "lion_32bit": ("bitsandbytes.optim.Lion", {}),
     "lion_8bit": ("bitsandbytes.optim.Lion8bit", {}),
 }
+# more micro-batches of a cycle than that are not recorded one by one
+MOST_AHEAD = 64
 # options that change the step in a way that is not followed
 OTHER = ("gradient_checkpointing", "deepspeed", "fsdp", "torch_compile", "neftune_noise_alpha", "use_liger_kernel")
 
@@ -63,8 +65,11 @@ def train(call: OpCall) -> Value | None:
     args = given(holder, "args")
     model = model_of(call, holder)
     every = whole(option(args, "gradient_accumulation_steps"), 1)
-    # where it is not known: the peak is that of any number of batches
     loop = FrameworkLoop(call, "train", 2 if every is None else every)
+    # `get_batch_samples`: the loader of Accelerate has them on the device
+    loop.ahead = True
+    if every is None or every > MOST_AHEAD:
+        loop.unseen.append("gradient_accumulation_steps")
     loader = loader_of(call, loop, holder, args)
     optimizer = optimizer_of(call, loop, holder, model, args)
     for name in OTHER:

@@ -117,7 +117,16 @@ def wrap(call: OpCall) -> Value | None:
     "apex.parallel.convert_syncbn_model",
 )
 def same_model(call: OpCall) -> Value | None:
+    if call.name == "torch.compile":
+        compiled(call)
     return call.args[0] if call.args else None
+
+
+def compiled(call: OpCall) -> None:
+    """Note that what is called here runs other operations than those that are recorded."""
+    tape, disable = call.run.program.tape, call.kwargs.get("disable")
+    if tape is not None and not (isinstance(disable, Const) and disable.value):
+        tape.compiled.append(call.place)
 
 
 @method("accelerator", "prepare", "prepare_model", "prepare_data_loader", "prepare_optimizer", "prepare_scheduler")
@@ -244,6 +253,8 @@ def gradient(call: OpCall) -> Value | None:
 
 @method("module", "xpu", "share_memory", "compile", "register_forward_hook", "load_state_dict", "init_weights")
 def moved_too(call: OpCall) -> Value | None:
+    if call.name == "compile":
+        compiled(call)
     return call.receiver if call.name in ("xpu", "share_memory") else Unknown(call.name)
 
 

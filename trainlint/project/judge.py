@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from trainlint.rules.registry import Rule
     from trainlint.syntax.document import Document
 
-# the rules that say nothing without a git base, and without a target GPU
+# the rules that say nothing without a git base, and little without a target GPU
 NEED_BASE = frozenset({"LR001"})
 NEED_TARGET = frozenset({"BS001"})
 
@@ -46,7 +46,8 @@ def judge(
     if is_python2(document.text, broken, count):
         return FileReport(path, error=f"does not parse as Python 3 ({_where(broken[0], joined)})", skipped=True)
     target = target_for(path, settings) if weigh else None
-    findings = analyser.check(path, document, enabled_rules(active), base, target)
+    asked = enabled_rules(active if weigh else active - NEED_TARGET)
+    findings = analyser.check(path, document, asked, base, target)
     failed = [(rule, describe(error)) for _, rule, error in analyser.failures]
     if "analysis" in dict(failed):
         return FileReport(path, error=dict(failed)["analysis"], skipped=True, internal=True)

@@ -125,16 +125,18 @@ class Analyser:
         return list(self._findings(program, [*program.facts, *demands], rules))
 
     def _demands(self, program: Program, rules: Collection[Rule], target: Target | None) -> list[MemoryDemand]:
-        """What the loops of a program ask of the target; nothing is computed where no rule or no target wants it."""
+        """What the loops of a program ask of the target, or of any GPU; nothing is computed where no rule wants it."""
         asking = [rule for rule in rules if rule.fact is MemoryDemand]
-        if target is None or not asking or not any(isinstance(fact, TrainLoop) for fact in program.facts):
+        if not asking or not any(isinstance(fact, TrainLoop) for fact in program.facts):
             return []
-        from trainlint.memory.demand import demands
+        from trainlint.memory.demand import demands, vast
         from trainlint.memory.estimate import estimates
         from trainlint.memory.fits import Curve
 
         path = program.file.path
         try:
+            if target is None and not vast(program):
+                return []
             recorded = self._recorded(path, program.file.document)
             return list(demands(recorded, map(Curve, estimates(recorded)), target))
         except Exception as error:
@@ -231,7 +233,7 @@ class Analyser:
         try:
             program = self.watched(path, document)
             curves = self._curves(program)
-            asked = list(demands(program, curves, target)) if rules and target is not None else []
+            asked = list(demands(program, curves, target)) if rules else []
             return notes_of(program, curves, named, target), list(self._findings(program, asked, rules))
         finally:
             self._heed = None

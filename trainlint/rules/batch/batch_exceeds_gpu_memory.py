@@ -3,6 +3,8 @@
 ## What it does
 Estimates the memory of one training step from the code and compares it with the GPU that the settings `gpu` or
 `gpu-memory` name, or the options of the same names. The message names the largest part and the largest batch that fits.
+Where no GPU is named, a step is reported that fits no single GPU: one that the largest of `trainlint gpus` has no room
+for.
 
 ## Why it matters
 The run ends with "CUDA out of memory", often minutes after the start and after a wait for the machine. With the
@@ -32,7 +34,8 @@ for x, y in loader:
 Use instead: a smaller batch, with gradients accumulated over several; mixed precision; checkpointing.
 
 ## When it stays silent
-No GPU is named; a part of the memory is not known; the batch size is not known; more than one GPU.
+No GPU is named and the largest there is has room; a part of the memory is not known, such as what several GPUs share;
+the batch size is not known.
 """
 
 from trainlint.rules.api import (
@@ -67,7 +70,10 @@ def check(demand: MemoryDemand):
     text = "a training step at batch {batch} needs {peak}"
     if default:
         text += f" (with the default of {default})"
-    text += ", the largest part is {name} ({share}); PyTorch can get {room} of {device}; " + advice(demand.largest)
+    text += ", the largest part is {name} ({share}); PyTorch can get {room} of {device}"
+    if not demand.stated:
+        text += ", the largest there is: it fits no single GPU"
+    text += "; " + advice(demand.largest)
     name, share = demand.shares[0]
     node = written(batch, demand.loader) if demand.loader is not None else None
     yield finding(
@@ -83,7 +89,7 @@ def check(demand: MemoryDemand):
             *(origin_of(batch, "the batch size comes from here") if node is None else ()),
             Because(demand.loop.place, "the training loop"),
         ],
-        fix=smaller(demand, batch),
+        fix=smaller(demand, batch) if demand.stated else None,
         default=default,
     )
 
