@@ -8,7 +8,7 @@ program made or one that is made here for a layer of a library.
 from __future__ import annotations
 
 from trainlint.analysis.parameters import Held, parameters_of
-from trainlint.analysis.values import Array, Const, Instance, Obj, Seq, Unknown, Value
+from trainlint.analysis.values import Array, Const, Instance, Mapping, Obj, Seq, Unknown, Value
 
 # the kinds of `parameters()` and `named_parameters()`
 LISTINGS = frozenset({"parameters", "named_parameters"})
@@ -83,3 +83,11 @@ def existing(held: Held) -> Obj | None:
     elif isinstance(now, Array):
         now = now.source
     return now if isinstance(now, Obj) and now.kind == "parameter" else None
+
+
+def optimised(optimizer: Value) -> list[Value]:
+    """The models whose `parameters()` an optimizer was given."""
+    params = optimizer.arg(0, "params") if isinstance(optimizer, Obj) else None
+    groups = params.items if isinstance(params, Seq) and params.items else [params]
+    given = [group.items.get("params") if isinstance(group, Mapping) else group for group in groups]
+    return [each.args[0] for each in given if isinstance(each, Obj) and each.kind in LISTINGS and each.args]

@@ -4,17 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from trainlint.analysis import dims
 from trainlint.analysis.facts import DataLoader, MemoryDemand, Optimizer
-from trainlint.analysis.parameters import holdings
 from trainlint.analysis.program import Program
-from trainlint.memory.estimate import optimised
 from trainlint.memory.fits import Curve, largest_batch
 from trainlint.memory.target import Target, any_single
-
-# without a target only programs are looked into whose batch or model is so large that no GPU may have room for it
-LARGE_BATCH = 512
-LARGE_MODEL = 500_000_000
 
 
 def demands(program: Program, curves: Iterable[Curve], target: Target | None) -> Iterator[MemoryDemand]:
@@ -25,21 +18,6 @@ def demands(program: Program, curves: Iterable[Curve], target: Target | None) ->
         if one.complete and one.batch_size and one.loop is not None:
             if wanted.stated or one.peak.allocated > wanted.most():
                 yield demand(program, curve, wanted)
-
-
-def vast(program: Program) -> bool:
-    """May a step of the program be too large for every single GPU?
-
-    It tells what is worth an estimate, and proves nothing.
-    """
-    for fact in program.facts:
-        if isinstance(fact, DataLoader) and (dims.usual(fact.batch_size) or 0) >= LARGE_BATCH:
-            return True
-        if isinstance(fact, Optimizer):
-            count = sum(dims.usual(holdings(model).least) or 0 for model in optimised(fact.value))
-            if count >= LARGE_MODEL:
-                return True
-    return False
 
 
 def demand(program: Program, curve: Curve, target: Target) -> MemoryDemand:

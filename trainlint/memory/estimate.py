@@ -11,11 +11,11 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from trainlint.analysis.facts import TrainLoop
-from trainlint.analysis.listing import LISTINGS
+from trainlint.analysis.listing import optimised
 from trainlint.analysis.modules import OWN, is_module, walk
 from trainlint.analysis.program import Program
 from trainlint.analysis.tape import Mark, Returned, Site
-from trainlint.analysis.values import Instance, Mapping, Obj, Seq, Value, alternatives
+from trainlint.analysis.values import Instance, Obj, Value, alternatives
 from trainlint.memory.book import Book
 from trainlint.memory.copies import copies, default_dtype
 from trainlint.memory.entries import name_of, strangers
@@ -255,14 +255,6 @@ def own_optimizers(entries: Sequence[Site | Mark | Returned]) -> list[tuple[Wher
             ):
                 found.setdefault(value.cls.name, (value.cls.file.path, value.cls.node.first_line))
     return [(where, f"what the optimizer `{name}` of the program keeps is not known") for name, where in found.items()]
-
-
-def optimised(optimizer: Value) -> list[Value]:
-    """The models whose `parameters()` an optimizer was given."""
-    params = optimizer.arg(0, "params") if isinstance(optimizer, Obj) else None
-    groups = params.items if isinstance(params, Seq) and params.items else [params]
-    given = [group.items.get("params") if isinstance(group, Mapping) else group for group in groups]
-    return [each.args[0] for each in given if isinstance(each, Obj) and each.kind in LISTINGS and each.args]
 
 
 def modules_of(loop: TrainLoop) -> list[Value]:

@@ -129,14 +129,16 @@ class Analyser:
         asking = [rule for rule in rules if rule.fact is MemoryDemand]
         if not asking or not any(isinstance(fact, TrainLoop) for fact in program.facts):
             return []
-        from trainlint.memory.demand import demands, vast
-        from trainlint.memory.estimate import estimates
-        from trainlint.memory.fits import Curve
+        from trainlint.memory.vast import vast
 
         path = program.file.path
         try:
             if target is None and not vast(program):
                 return []
+            from trainlint.memory.demand import demands
+            from trainlint.memory.estimate import estimates
+            from trainlint.memory.fits import Curve
+
             recorded = self._recorded(path, program.file.document)
             return list(demands(recorded, map(Curve, estimates(recorded)), target))
         except Exception as error:
