@@ -45,7 +45,8 @@ def test_rounds_that_repeat(extra: str) -> None:
     few, many = estimated(4, extra), estimated(40, extra)
     assert operations(few) == operations(many)
     assert (few.terms, few.peak, few.lines) == (many.terms, many.peak, many.lines)
-    assert few.complete and few.terms["batch"] == 32 * 64 * 4
+    assert few.complete
+    assert few.terms["batch"] == 32 * 64 * 4
 
 
 @pytest.mark.parametrize(
