@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import pickle
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
 import libcst
@@ -16,13 +17,34 @@ from python_text import edits, garbage, place, texts
 from real_files import own_files, read, sample
 
 from trainlint.syntax import ir
+from trainlint.syntax.columns import span
 from trainlint.syntax.document import Document
+from trainlint.text.place import Span
 
 FILES = [*own_files(), *sample(60)]
 
 
 def state(document: Document) -> tuple[object, ...]:
     return dump(document.module), document.comments, document.broken
+
+
+def parts(value: object, owner: ir.Stmt | None = None) -> Iterator[tuple[ir.Expr | ir.Stmt, ir.Stmt | None]]:
+    """Every statement and expression below a value with the statement that holds it."""
+    if isinstance(value, (list, tuple)):
+        for each in value:
+            yield from parts(each, owner)
+    elif type(value).__module__ == ir.__name__ and not isinstance(value, ir.Unit):
+        if isinstance(value, (ir.Stmt, ir.Expr)):
+            yield value, owner
+        inner = value if isinstance(value, ir.Stmt) else owner
+        names = {name for cls in type(value).__mro__ for name in getattr(cls, "__slots__", ())} - {"stmt", "unit"}
+        for name in sorted(names):
+            if hasattr(value, name):
+                yield from parts(getattr(value, name), inner)
+
+
+def places(document: Document) -> list[Span]:
+    return [span(part) for part, _ in parts(document.module.body)]
 
 
 def check(document: Document, text: str) -> None:
@@ -33,6 +55,12 @@ def check(document: Document, text: str) -> None:
         lines = unit.text.count("\n") if "\r" not in unit.text else len(unit.source_lines()) - 1
         got = "\n".join(document.source_line(unit.line + n) for n in range(lines + 1))
         assert got == "\n".join(unit.source_lines()), "a unit is where it says"
+    units = set(map(id, document.units))
+    for part, owner in parts(document.module.body):
+        if isinstance(part, ir.Stmt):
+            assert id(part.unit) in units, "a statement is in a unit of the document"
+        elif not isinstance(owner, (ir.Try, ir.Match)):
+            assert part.stmt is owner, "an expression knows its statement"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
@@ -55,6 +83,7 @@ def test_edits_give_what_a_fresh_document_gives(text: str, changes: list[tuple[f
         document.edit(start, end, new)
         text = text[:start] + new + text[end:]
         check(document, text)
+    assert places(document) == places(Document(text))
 
 
 @settings(max_examples=30, deadline=None)
@@ -226,15 +255,31 @@ def test_a_large_compound_keeps_its_object_when_its_body_changes() -> None:
     check(document, text.replace("x", "y", 1))
 
 
+def test_what_did_not_change_keeps_its_objects_in_a_piece_that_is_parsed_again() -> None:
+    text = "x = 1\nclass A:\n    def f(self):\n        y = f(2)\n        return y\n\n    def g(self):\n        pass\n"
+    document = Document(text)
+    one, cls = document.module.body
+    assert isinstance(cls, ir.ClassDef)
+    f, g = cls.body
+    assert isinstance(f, ir.FunctionDef)
+    changed, stays = f.body
+    at = text.index("2")
+    for new in ("2, 3", "2, ", "2  # a note", "2"):
+        document.edit(at, document.text.index("\n", at), f"{new})" if "#" not in new else "2)  # a note")
+        assert document.module.body == [one, cls]
+        assert cls.body == [f, g]
+        assert f.body[1] is stays
+    assert f.body[0] is not changed
+    check(document, text)
+
+
 def test_text_that_comes_back_brings_its_objects_back() -> None:
-    text = "x = 1\ny = f(2)\n"
+    text = "".join(f"x{n} = {n}\n" for n in range(60))
     document = Document(text)
     before = document.module.body
-    at = text.index("2")
-    document.edit(at, at + 1, "3")
-    assert document.module.body[1] is not before[1]
-    document.edit(at, at + 1, "2")
-    assert [a is b for a, b in zip(before, document.module.body, strict=True)] == [True, True]
+    document.edit(0, len(text), "y = 2\n")
+    document.edit(0, 6, text)
+    assert [a is b for a, b in zip(before, document.module.body, strict=True)] == [True] * 60
 
 
 def test_the_same_text_twice_has_objects_of_its_own() -> None:

@@ -257,4 +257,6 @@ def default_instance(run: Run, cls: Class) -> Instance:
     elif has_fields(cls):
         with run.silent():
             fill_fields(run, instance, [], {}, labelled=True)
+    if run.program.shared is not None:
+        run.program.shared.add(instance)
     return instance

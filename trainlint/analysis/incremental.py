@@ -6,7 +6,10 @@ calls) is left to a fresh run: `update` says False and nothing is lost but time.
 
 from __future__ import annotations
 
-from trainlint.analysis.program import Entry, Program
+from trainlint.analysis.classes import assigned_targets
+from trainlint.analysis.frameworks import frameworks_of
+from trainlint.analysis.program import MAX_FILE_STATEMENTS, Entry, Program, answer_of
+from trainlint.analysis.run import MAX_STATEMENTS
 from trainlint.analysis.values import Func
 from trainlint.syntax import ir
 
@@ -75,9 +78,7 @@ def header(stmt: ir.FunctionDef) -> str:
 
 def update(program: Program, old: Shape, new: Shape) -> bool:
     """Run again the entries whose function bodies changed. False where a fresh run is needed (the program is spent)."""
-    if not program.self_contained or not same(old.statements, new.statements):
-        return False
-    if old.functions.keys() != new.functions.keys():
+    if not same(old.statements, new.statements) or old.functions.keys() != new.functions.keys():
         return False
     changed = [name for name in new.functions if not same(old.bodies[name], new.bodies[name])]
     moved = [name for name in new.functions if old.functions[name] is not new.functions[name]]
@@ -85,15 +86,63 @@ def update(program: Program, old: Shape, new: Shape) -> bool:
         before, after = old.functions[name], new.functions[name]
         if before.decorators or after.decorators or header(before) != header(after):
             return False
-    if program.referenced != program.names_called() or any(structural(program, name) for name in {*changed, *moved}):
+    touched = {*changed, *moved}
+    if program.referenced & known_names(program) != program.names_called() & known_names(program):
         return False
-    stale = {id(old.functions[name]) for name in {*changed, *moved}}
+    if not holds_outside(program):
+        return False
+    if any(structural(program, name) or writes(new.functions[name]) for name in touched):
+        return False
+    stale = {id(old.functions[name]) for name in touched}
     dirty = [entry for entry in program.entries if entry.ran & stale]
-    if any(entry.func is None or entry.defines for entry in dirty):
+    if not runs_alone(program, dirty):
         return False
     renew(program, {id(old.functions[name]): new.functions[name] for name in moved})
+    program.forget_statements()
     shared = {id(node) for name, node in new.functions.items() if structural(program, name)}
     return all(rerun(program, entry, shared) for entry in dirty)
+
+
+def holds_outside(program: Program) -> bool:
+    """Is what the program knows of other files, and of frameworks that it imports, still so?"""
+    if frameworks_of(program.file.document.module) != program.file.frameworks:
+        return False
+    for (importer, level, name), answer in program.asked.items():
+        if level < 0:
+            if program.workspace.data_file(importer, name) is not answer:
+                return False
+        elif answer_of(program.workspace.module(importer, level, name)) != answer:
+            return False
+    return True
+
+
+def known_names(program: Program) -> set[str]:
+    """The names of functions and methods: whether one is called anywhere decides whether it is an entry."""
+    names = {func.name for func in program.defined}
+    return names.union(*(cls.members for cls in program.classes))
+
+
+def runs_alone(program: Program, dirty: list[Entry]) -> bool:
+    """May these entries run again without the others: do they meet what they met, and change nothing for others?"""
+    if not dirty:
+        return True
+    if program.shared is None or program.spent > MAX_FILE_STATEMENTS - MAX_STATEMENTS:
+        return False
+    if any(entry.func is None or entry.defines for entry in dirty):
+        return False
+    first = program.entries.index(dirty[0])
+    return not any(entry.leaves for entry in program.entries[first:])
+
+
+def writes(function: ir.FunctionDef) -> bool:
+    """Does a function assign attributes of its first parameter? Then it may shape objects, see `Class.written`."""
+    if not function.params:
+        return False
+    receiver = function.params[0].name
+    return any(
+        isinstance(target, ir.Attr) and isinstance(target.value, ir.Name) and target.value.id == receiver
+        for target in assigned_targets(function.body)
+    )
 
 
 def structural(program: Program, name: str) -> bool:
@@ -124,7 +173,7 @@ def rerun(program: Program, entry: Entry, shared: set[int]) -> bool:
     Constructors of shared objects ran the first time only: they may be missing the second time.
     """
     fresh = program.rerun(entry)
-    if not fresh.ran <= entry.ran or not entry.ran - fresh.ran <= shared or fresh.defines:
+    if not fresh.ran <= entry.ran or not entry.ran - fresh.ran <= shared or fresh.defines or fresh.leaves:
         return False
     fresh.ran = entry.ran
     program.entries[program.entries.index(entry)] = fresh

@@ -16,6 +16,7 @@ from trainlint.analysis.functions import free_parameters
 from trainlint.analysis.modules import REST, is_module, is_module_class
 from trainlint.analysis.run import Frame, Run
 from trainlint.analysis.scope import Scope
+from trainlint.analysis.sharing import Shared
 from trainlint.analysis.statements import execute_block, self_updating_names
 from trainlint.analysis.tape import Tape
 from trainlint.analysis.unrolling import calls_of, functions_of
@@ -64,13 +65,18 @@ class File:
 
 
 class Entry:
-    """One interpreted entry: what it reported, and the function bodies it ran (by identity of their statements)."""
+    """One interpreted entry: what it reported, and the function bodies it ran (by identity of their statements).
 
-    __slots__ = ("defines", "facts", "func", "name", "ran", "receiver", "trace")
+    `leaves` says whether it changed objects that later entries meet too; known where `Program.shared` is kept.
+    """
+
+    __slots__ = ("cost", "defines", "facts", "func", "leaves", "name", "ran", "receiver", "trace")
 
     def __init__(
         self, name: str, func: Func | None, receiver: Value | None, run: Run, ran: frozenset[int], defines: bool
     ) -> None:
+        self.cost = run.granted - run.budget
+        self.leaves = False
         self.name = name
         self.func = func
         self.receiver = receiver
@@ -102,8 +108,11 @@ class Program:
         # the bodies that the entry in progress has run
         self.running: set[int] = set()
         self.referenced: set[str] = set()
-        # no other file of the workspace was read
-        self.self_contained = True
+        # the questions to the workspace (importer, level or -1 for a data file, name) and what the answers were
+        self.asked: dict[tuple[str, int, str], object] = {}
+        # what entries share, kept where the program will be brought up to date after edits
+        self.keeps = False
+        self.shared: Shared | None = None
         # records what expressions and modules give, for hovers
         self.watch: Watch | None = None
         self.tape: Tape | None = None
@@ -113,7 +122,8 @@ class Program:
         self.clock = 0
         self.harmless = HARMLESS
         self.flags = Mapping({}, True)
-        self._externals: dict[str, Value] = {}
+        # what names from outside stand for
+        self.externals: dict[str, Value] = {}
         self._updating: dict[ir.Stmt, frozenset[str]] = {}
         self._targets: dict[ir.Stmt, list[ir.Expr]] = {}
         self._calls: dict[ir.Stmt, frozenset[str]] = {}
@@ -133,6 +143,8 @@ class Program:
         self._set_module_names(file.scope, main=True)
         execute_block(run, file.scope, file.document.module.body)
         self._finish(run, None, None, defines=False)
+        if self.keeps:
+            self.shared = Shared(self)
         referenced = self.referenced = self.names_called()
         for roots in (True, False):
             for func in self._pending(referenced if roots else set()):
@@ -159,7 +171,15 @@ class Program:
         self.running = {id(entry.func.node)}
         self.enter(run, entry.func, entry.receiver)
         defines = len(self.defined) + len(self.classes) != known
-        return Entry(entry.name, entry.func, entry.receiver, run, frozenset(self.running), defines)
+        fresh = Entry(entry.name, entry.func, entry.receiver, run, frozenset(self.running), defines)
+        fresh.leaves = self.shared is None or self.shared.changed()
+        self.spent += fresh.cost - entry.cost
+        return fresh
+
+    def forget_statements(self) -> None:
+        """What was found out about statements may not hold any more: their bodies change."""
+        for table in (self._updating, self._targets, self._calls, self._reached):
+            table.clear()
 
     def _pending(self, referenced: set[str]) -> list[Func]:
         waiting = [f for f in self.defined if id(f.node) not in self.called and f.name not in referenced]
@@ -236,9 +256,13 @@ class Program:
         return run
 
     def _finish(self, run: Run, func: Func | None, receiver: Value | None, defines: bool) -> None:
-        self.spent += run.granted - run.budget
-        self.entries.append(Entry(run.trace.entry, func, receiver, run, frozenset(self.running), defines))
+        entry = Entry(run.trace.entry, func, receiver, run, frozenset(self.running), defines)
+        self.spent += entry.cost
+        self.entries.append(entry)
         self.running = set()
+        if self.shared is not None:
+            entry.leaves = self.shared.changed()
+            self.shared.add(receiver)
 
     def initialise(self, run: Run, instance: Instance, init: Func) -> None:
         """Run `__init__` with unknown arguments, silently."""
@@ -286,11 +310,11 @@ class Program:
     def external(self, name: str) -> Value:
         """The external thing of a qualified name, one object per canonical name."""
         name = registry.canonical(name)
-        found = self._externals.get(name)
+        found = self.externals.get(name)
         if found is None:
             number = registry.CONSTANTS.get(name)
             made = Const(number) if number is not None else self._from_library(name)
-            found = self._externals[name] = made or Ext(name)
+            found = self.externals[name] = made or Ext(name)
         return found
 
     def _from_library(self, name: str) -> Value | None:
@@ -305,7 +329,7 @@ class Program:
     def replace_external(self, external: Value, value: Value) -> None:
         """Give an external name a value that the program defines (`absl.flags.FLAGS`)."""
         if isinstance(external, Ext):
-            self._externals[external.name] = value
+            self.externals[external.name] = value
 
     def import_module(self, file: File, dotted: str, full: str | None = None) -> Value:
         """`import dotted`: a workspace module or an external one. `full` is what `import a.b` without alias names."""
@@ -379,10 +403,9 @@ class Program:
 
     def _workspace_module(self, file: File, level: int, dotted: str) -> WorkspaceModule | None:
         located = self.workspace.module(file.path, level, dotted)
-        if located is None:
-            return None
-        self.self_contained = False
-        return self._module_of(*located)
+        if self.keeps:
+            self.asked[file.path, level, dotted] = answer_of(located)
+        return None if located is None else self._module_of(*located)
 
     def _module_of(self, path: str, document: Document, library: bool = False) -> WorkspaceModule:
         known = self.files.get(path)
@@ -406,8 +429,9 @@ class Program:
 
     def data_file(self, file: File, name: str) -> Value | None:
         """A YAML, JSON or TOML file of the workspace as a value: every scalar is an overridable default."""
-        self.self_contained = False
         node = self.workspace.data_file(file.path, name)
+        if self.keeps:
+            self.asked[file.path, -1, name] = node
         return config_value(node) if node is not None else None
 
     # assumptions
@@ -665,6 +689,11 @@ LIBRARIES = frozenset(
 def is_library(dotted: str) -> bool:
     """Is the module one of the libraries that a workspace file does not shadow in practice?"""
     return dotted.partition(".")[0] in LIBRARIES
+
+
+def answer_of(located: tuple[str, Document] | None) -> tuple[str, ir.Module] | None:
+    """What tells one answer of `Workspace.module` from another."""
+    return None if located is None else (located[0], located[1].module)
 
 
 def config_value(node: ConfigNode) -> Value:

@@ -107,6 +107,7 @@ class Session:
         from trainlint.syntax.document import Document
 
         self._put_document(path, text) if self.workspace.opened(path) else self.workspace.open(path, Document(text))
+        self._ready_analyser().edits = True
         self._forget(path)
 
     def edit(self, path: str, start: int, end: int, new: str) -> None:

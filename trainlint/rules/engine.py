@@ -53,6 +53,8 @@ class Analyser:
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
+        # are files edited between checks, so that it pays to keep what does not change?
+        self.edits = False
         self.failures: list[tuple[str, str, BaseException]] = []
         self._base: tuple[str, Document, Program] | None = None
         self._last: tuple[Document, Program, Shape] | None = None
@@ -82,6 +84,8 @@ class Analyser:
 
     def _current(self, path: str, document: Document) -> Program:
         """The program of this version: the last one brought up to date where only function bodies changed."""
+        if not self.edits:
+            return interpret(path, document, self.workspace)
         shape = Shape(document.module)
         last, self._last = self._last, None
         if last is not None and last[0] is document and last[1].file.path == path:
@@ -91,7 +95,7 @@ class Analyser:
                 derive(program)
                 self._last = (document, program, shape)
                 return program
-        program = interpret(path, document, self.workspace)
+        program = interpret(path, document, self.workspace, keeps=True)
         self._last = (document, program, shape)
         return program
 
@@ -264,8 +268,9 @@ class Analyser:
         return known[1]
 
 
-def interpret(path: str, document: Document, workspace: Workspace) -> Program:
+def interpret(path: str, document: Document, workspace: Workspace, keeps: bool = False) -> Program:
     program = Program(path, document, workspace)
+    program.keeps = keeps
     program.interpret()
     derive(program)
     return program

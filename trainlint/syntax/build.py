@@ -41,10 +41,13 @@ class UnitPool:
 
     def take(self, text: str) -> ir.Unit | None:
         units = self._units.get(text)
-        if not units:
-            return None
-        unit = units.pop()
-        if not units:
+        unit = None
+        while units and unit is None:
+            unit = units.pop()
+            # its statements may have moved on to another unit
+            if any(stmt.unit is not unit for stmt in unit.statements):
+                unit = None
+        if units == []:
             del self._units[text]
         return unit
 

@@ -1,7 +1,8 @@
 """A document: text → skeleton → pieces → IR, kept up to date over edits. Parsing never fails.
 
-Statements whose text did not change keep their IR objects.  So does a large compound when something in its bodies
-changes: it is given a new `body` list (an `else` or `finally` block is changed in place).
+Statements whose code did not change keep their IR objects, though they may move to another unit.  So does a compound
+when something in its bodies changes: it is given a new `body` list (a large `else` or `finally` block is changed in
+place).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from functools import cached_property
 from trainlint.syntax import ir
 from trainlint.syntax.build import Builder, UnitPool
 from trainlint.syntax.chunks import CLAUSES, nest
+from trainlint.syntax.keeping import keep
 from trainlint.syntax.pieces import Block, Chunk, Compound
 from trainlint.text.lines import LineIndex
 from trainlint.text.place import Comment
@@ -100,9 +102,11 @@ class Document:
         while low > 0 and at < stop + moved and self._continues(block, at, start):
             low -= 1
             at -= pieces[low].count
+        old = [stmt for piece in pieces[low:high] for stmt in piece.statements]
         for piece in pieces[low:high]:
             self._retire(piece)
-        pieces[low:high] = self._builder.pieces(nest(lines, at, stop + moved))
+        pieces[low:high] = new = self._builder.pieces(nest(lines, at, stop + moved))
+        keep(old, new)
         block.count += moved
         if block is self._root:
             block.indent = self._indent(block, start)
