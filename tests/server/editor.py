@@ -246,6 +246,10 @@ class Editor:
         params = {"textDocument": {"uri": document.uri}, "range": range, "context": context}
         return self.request("textDocument/codeAction", params)
 
+    def resolved(self, action: dict[str, Any]) -> dict[str, Any]:
+        """The action with its edit, which the editor asks for where it can."""
+        return action if "edit" in action else self.request("codeAction/resolve", action)
+
     def hover(self, document: Text, position: dict[str, int]) -> dict[str, Any] | None:
         return self.request("textDocument/hover", {"textDocument": {"uri": document.uri}, "position": position})
 

@@ -69,10 +69,37 @@ def test_fix_all_applies_safe_fixes_only(editor: Editor, tmp_path: Path) -> None
     for only in (["source.fixAll.trainlint"], ["source.fixAll"], ["source"]):
         (action,) = editor.actions(document, whole(document), only)
         assert action["kind"] == "source.fixAll.trainlint"
-        new = document.applied(edits_of(action)[document.uri])
+        new = document.applied(edits_of(editor.resolved(action))[document.uri])
         ast.parse(new)
         assert "COLOR_BGR2RGB" in new
         assert "lr=0.5" in new, "a learning rate is not changed without being asked"
+
+
+@pytest.mark.parametrize("name", ["vscode-1.139", "neovim-0.11"])
+def test_fix_all_is_that_of_the_text_when_it_is_applied(
+    start: Callable[..., Editor], tmp_path: Path, name: str
+) -> None:
+    editor = start(name)
+    document = editor.open(tmp_path / "bad.py", BAD)
+    item = item_of(editor, document, "IM001")
+    (all_fixes,) = editor.actions(document, whole(document), ["source.fixAll"])
+    assert "edit" not in all_fixes
+    quick = editor.actions(document, item["range"], ["quickfix"])[0]
+    editor.set(document, "# a line that was not there\n" + document.applied(edits_of(quick)[document.uri]))
+    edit = edits_of(editor.resolved(all_fixes))[document.uri]
+    editor.set(document, document.applied(edit))
+    ast.parse(document.text)
+    assert document.text.count("COLOR_BGR2RGB") == 1
+    assert editor.actions(document, whole(document), ["source.fixAll"]) == []
+
+
+def test_titles_begin_as_sentences_do(start: Callable[..., Editor], tmp_path: Path) -> None:
+    editor = start("vscode-1.139")
+    document = editor.open(tmp_path / "bad.py", BAD)
+    editor.diagnostics(document, lambda found: found >= PLANTED)
+    titles = [action["title"] for action in editor.actions(document, whole(document), ["quickfix"])]
+    assert titles
+    assert all(title[0].isupper() or title[0] == "`" for title in titles), titles
 
 
 def test_no_action_where_nothing_is_found(editor: Editor, tmp_path: Path) -> None:

@@ -293,6 +293,27 @@ def test_a_batch_that_does_not_fit_is_underlined(start: StartEditor, tmp_path: P
     assert "Largest on 3 GiB: " in hovered(editor, document, "batch_size = ", 2)
 
 
+@pytest.mark.parametrize("comment", ["ignore", "ignore[BS001]"])
+def test_a_suppression_is_unused_only_when_the_memory_is_known(
+    start: StartEditor, tmp_path: Path, comment: str
+) -> None:
+    """`trainlint check` and the editor agree on a line where only the rule about memory has something to say."""
+    gpu = {"gpuMemory": "3GiB"}
+    editor = start("vscode-1.139", settings=gpu, initializationOptions=gpu)
+    document = editor.open(tmp_path / "train.py", LARGE.replace("= 4096", f"= 4096  # trainlint: {comment}"))
+    wait_for(lambda: lenses(editor, document))
+
+    def unused() -> list[dict[str, Any]]:
+        return [item for item in editor.diagnostics(document) if item["code"] == "TR001"]
+
+    assert unused() == bs001(editor, document) == []
+    editor.replace(document, "4096", "2")
+    (item,) = wait_for(unused)
+    assert document.slice(item["range"]) == f"# trainlint: {comment}"
+    editor.replace(document, "= 2 ", "= 4096 ")
+    assert wait_for(lambda: not unused()) is True
+
+
 def test_a_gpu_that_is_not_known_is_told_of_once(start: StartEditor, tmp_path: Path) -> None:
     editor = start("vscode-1.139", settings={"gpu": "RTX 9090"})
     editor.open(tmp_path / "train.py", TRAIN)

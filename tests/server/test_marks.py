@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from pathlib import Path
 
 import pytest
 
 from trainlint.project.session import Session
 from trainlint.server.documents import Splice, difference
 from trainlint.server.marks import Mark, moved
-from trainlint.server.worker import Worker
+from trainlint.server.worker import GiveWay, Worker
 
 TEXT = "a = 64\nb = 7\n"
 
@@ -94,3 +95,64 @@ def test_background_work_ends_when_nobody_waits_for_it() -> None:
 
     asyncio.run(play())
     assert ended.is_set()
+
+
+def test_a_glance_is_served_in_the_middle_of_a_long_job() -> None:
+    worker = Worker(lambda: Session([]))
+    started, seen = threading.Event(), threading.Event()
+
+    def analysis(_: Session) -> str:
+        started.set()
+        while not seen.is_set():
+            worker.heed()
+        return "not ended by it"
+
+    async def play() -> None:
+        running = asyncio.ensure_future(worker.run(analysis))
+        await asyncio.to_thread(started.wait, 5)
+        await asyncio.wait_for(worker.glance(lambda _: seen.set()), 5)
+        assert await asyncio.wait_for(running, 5) == "not ended by it"
+
+    asyncio.run(play())
+
+
+def test_an_analysis_of_an_old_text_ends_when_somebody_waits_behind_the_change() -> None:
+    worker = Worker(lambda: Session([]))
+    started, order = threading.Event(), []
+
+    def analysis(_: Session) -> None:
+        started.set()
+        try:
+            while True:
+                worker.heed()
+        except GiveWay:
+            order.append("gave way")
+
+    async def play() -> None:
+        running = asyncio.ensure_future(worker.run(analysis))
+        await asyncio.to_thread(started.wait, 5)
+        worker.post(lambda _: order.append("changed"))
+        await asyncio.wait_for(worker.glance(lambda _: order.append("glanced")), 5)
+        await running
+
+    asyncio.run(play())
+    assert order == ["gave way", "changed", "glanced"]
+
+
+def test_what_was_known_is_told_while_the_text_has_changed(tmp_path: Path) -> None:
+    path = str(tmp_path / "train.py")
+    text = "import torch\n\nx = torch.zeros(2, 3)\ny = x.T\n"
+    session = Session([tmp_path])
+    session.open(path, text)
+    assert session.glance(path, 4, 1) == (False, None)
+    known = session.hover(path, 4, 1)
+    assert known is not None
+    session.edit(path, 0, 0, "# a note\n\n")
+    session.edit(path, len(session.workspace.opened(path).text), 10_000, "z = 1\n")  # type: ignore[union-attr]
+    current, seen = session.glance(path, 6, 1)
+    assert not current
+    assert seen is not None
+    assert (seen.markdown, seen.span.line) == (known.markdown.replace("line 3", "line 5"), 6)
+    assert session.glance(path, 7, 1) == (False, None), "a new statement says nothing yet"
+    session.hover(path, 7, 1)
+    assert session.glance(path, 6, 1) == (True, seen)

@@ -66,7 +66,9 @@ def on_line(program: Program, line: int) -> list[tuple[Span, Sighting]]:
     watch = program.watch
     if watch is None:
         return []
-    statements = {s for s in watch.statements if s.first_line <= line <= s.last_line}
+    # where the text has changed since, what is not in it any more has no place
+    units = set(program.file.document.units)
+    statements = {s for s in watch.statements if s.first_line <= line <= s.last_line and s.unit in units}
     found: list[tuple[Span, Sighting]] = []
     for stmt, ordinal in watch.values:
         if stmt in statements:

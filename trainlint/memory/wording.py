@@ -88,7 +88,7 @@ def reached(estimate: Estimate, named: Named) -> str:
 def heavy(estimate: Estimate, named: Named) -> str:
     """The lines that hold most of what backward finds alive."""
     lines = sorted(((s, w) for w, s in estimate.held.items() if w is not None), reverse=True)
-    return " · ".join(f"{named(*where)} {size(count)}" for count, where in lines[:MOST_LINES])
+    return " · ".join(f"{named(*where)}: {size(count)}" for count, where in lines[:MOST_LINES])
 
 
 def unknown(estimate: Estimate, named: Named) -> list[str]:

@@ -15,6 +15,7 @@ from trainlint.project.selection import enabled_rules, with_levels
 from trainlint.project.settings import Settings
 from trainlint.project.statements import broken_lines, is_python2
 from trainlint.rules.finding import Finding, Fix, Related
+from trainlint.rules.registry import OWN_CODES
 
 if TYPE_CHECKING:
     from trainlint.memory.target import Target
@@ -56,7 +57,8 @@ def judge(
         document,
         findings,
         active,
-        left_out=(*(() if base is not None else NEED_BASE), *(() if target is not None else NEED_TARGET)),
+        left_out=_left_out(base, target),
+        later=not weigh and not NEED_TARGET.isdisjoint(active),
         complete=not broken and not failed,
         cell_ends=() if joined is None else joined.last_lines(),
     )
@@ -67,6 +69,44 @@ def judge(
     warnings += [f"the rule {rule} failed, its findings are missing: {message}" for rule, message in failed]
     findings.sort(key=lambda each: each.sort_key)
     return FileReport(path, tuple(findings), warning="; ".join(warnings) or None, internal=bool(failed))
+
+
+def _left_out(base: Base | None, target: Target | None) -> frozenset[str]:
+    nothing: frozenset[str] = frozenset()
+    return (NEED_BASE if base is None else nothing) | (NEED_TARGET if target is None else nothing)
+
+
+def late_suppressions(
+    path: str,
+    document: Document,
+    joined: Joined | None,
+    base: Base | None,
+    analyser: Analyser,
+    weighed: Iterable[Finding],
+    settings: Settings,
+) -> list[Finding]:
+    """The suppressions that are unused now that the rules about memory have spoken (`weighed`, not suppressed).
+
+    They are what `judge` with `weigh` false could not say. Raises ConfigError.
+    """
+    if not suppressions.mentions(document.text):
+        return []
+    active, broken = settings.codes(path), broken_lines(document.module)[0]
+    found = analyser.check(path, document, enabled_rules(active - NEED_TARGET), base)
+    complete = not broken and not analyser.failures
+    ends = () if joined is None else joined.last_lines()
+    target = target_for(path, settings)
+    early = suppressions.apply(
+        path, document, found, active, left_out=_left_out(base, None), later=True, complete=complete, cell_ends=ends
+    )
+    late = suppressions.apply(
+        path, document, [*found, *weighed], active, left_out=_left_out(base, target), complete=complete, cell_ends=ends
+    )
+    new = [each for each in late if each.code in OWN_CODES and each not in early]
+    new = list(
+        with_levels((each for each in new if each.code in active), settings.config(os.path.dirname(path)).levels)
+    )
+    return new if joined is None else [in_cells(each, path, joined) for each in new]
 
 
 def target_for(path: str, settings: Settings) -> Target | None:

@@ -131,8 +131,11 @@ class Session:
         self._notebooks.pop(path, None)
         self._forget(path)
 
-    def check_open(self, path: str) -> FileReport:
-        """Check an open file, but for what needs its memory (see `notes`). Never raises: it is the report's `error`."""
+    def check_open(self, path: str, heed: Callable[[], None] | None = None) -> FileReport:
+        """Check an open file, but for what needs its memory (see `notes`). Never raises: it is the report's `error`.
+
+        `heed` is called again and again; a BaseException that it raises (no Exception) ends the work.
+        """
         document = self.workspace.opened(path)
         if document is None:
             return FileReport(path, error="the file is not open", skipped=True)
@@ -140,26 +143,33 @@ class Session:
             self.settings.config(os.path.dirname(path))
             if not may_concern(document.text.encode("utf-8", "surrogatepass")) and "trainlint" not in document.text:
                 return FileReport(path)
-            return self._judge(path, lambda: document, self._notebooks.get(path), weigh=False)
+            with self._ready_analyser().heeding(heed):
+                return self._judge(path, lambda: document, self._notebooks.get(path), weigh=False)
         except ConfigError as error:
             return FileReport(path, error=str(error), skipped=True)
 
-    def hover(self, path: str, line: int, column: int, cell: int | None = None) -> Hover | None:
-        """What is known at a place of a file, in the lines of the cell for a notebook; None where nothing is."""
+    def hover(
+        self, path: str, line: int, column: int, cell: int | None = None, heed: Callable[[], None] | None = None
+    ) -> Hover | None:
+        """What is known at a place of a file, in the lines of the cell for a notebook; None where nothing is.
+
+        `heed` is called again and again while the file is interpreted; an error that it raises ends the work.
+        """
         document, joined = self._at_hand(path)
-        if document is None:
+        where = _joined_line(joined, cell, line)
+        if document is None or where is None:
             return None
-        if joined is None or cell is None:
-            return self._ready_analyser().hover(path, document, line, column)
-        try:
-            line = joined.line_of(cell, line)
-        except ValueError:
-            return None
-        hover = self._ready_analyser().hover(path, document, line, column)
-        if hover is None:
-            return None
-        text = joined.retold(hover.markdown, cell)
-        return hover._replace(markdown=text, span=joined.locate_span(hover.span)[1])
+        with self._ready_analyser().heeding(heed):
+            return _in_cell(self._ready_analyser().hover(path, document, where, column), joined, cell)
+
+    def glance(self, path: str, line: int, column: int, cell: int | None = None) -> tuple[bool, Hover | None]:
+        """What was known at a place of an open file when it was last interpreted with values; was that this text?"""
+        document, joined = self.workspace.opened(path), self._notebooks.get(path)
+        where = _joined_line(joined, cell, line)
+        if document is None or where is None:
+            return True, None
+        current, hover = self._ready_analyser().glance(path, document, where, column)
+        return current, _in_cell(hover, joined, cell)
 
     def facts_at(self, path: str, line: int) -> list[str]:
         """The facts known at a line, as text."""
@@ -222,13 +232,16 @@ class Session:
 
         if not may_concern(document.text.encode("utf-8", "surrogatepass")):
             return Notes(), (), False
-        from trainlint.project.judge import reported, target_for, weighing
+        from trainlint.project.judge import late_suppressions, reported, target_for, weighing
 
         rules = weighing(path, self.settings)
         found, raw = self._ready_analyser().notes(
             path, document, namer(path, joined), rules, target_for(path, self.settings), heed
         )
         findings = reported(path, document, joined, raw, self.settings)
+        base, analyser = self._base(path), self._ready_analyser()
+        with analyser.heeding(heed):
+            findings += late_suppressions(path, document, joined, base, analyser, raw, self.settings)
         return in_cells(found, path, joined), tuple(findings), bool(broken_lines(document.module)[0])
 
     def frameworks(self, path: str) -> list[str]:
@@ -403,6 +416,22 @@ class Session:
     def _forget(self, path: str) -> None:
         if self._analyser is not None:
             self._analyser.forget(path)
+
+
+def _joined_line(joined: Joined | None, cell: int | None, line: int) -> int | None:
+    """The line in the joined text of a notebook; of any other file the line itself. None where there is none."""
+    if joined is None or cell is None:
+        return line
+    try:
+        return joined.line_of(cell, line)
+    except ValueError:
+        return None
+
+
+def _in_cell(hover: Hover | None, joined: Joined | None, cell: int | None) -> Hover | None:
+    if hover is None or joined is None or cell is None:
+        return hover
+    return hover._replace(markdown=joined.retold(hover.markdown, cell), span=joined.locate_span(hover.span)[1])
 
 
 def _read(path: str) -> bytes:

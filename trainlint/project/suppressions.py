@@ -105,13 +105,15 @@ def apply(
     active: Collection[str],
     *,
     left_out: Collection[str] = (),
+    later: bool = False,
     complete: bool = True,
     cell_ends: Collection[int] = (),
 ) -> list[Finding]:
     """The findings that are not suppressed, with TR001 and TR002 where they are among the `active` codes.
 
     `left_out` are codes that were not looked for (without a git base, without a target GPU): a suppression of theirs is
-    not called unused. With `complete` false (broken statements, a rule that failed) no suppression is called unused.
+    not called unused. With `later` some of them are looked for in a moment: one that silences every rule is not called
+    unused either. With `complete` false (broken statements, a rule that failed) no suppression is called unused.
     """
     found = directives(document, cell_ends)
     if not found:
@@ -123,7 +125,8 @@ def apply(
         own += [finding for directive in found for finding in _unknown(path, directive)]
     if "TR001" in active and complete:
         judged = frozenset(active) - frozenset(left_out)
-        own += [finding for each in found for finding in _unused(path, each, judged, lines)]
+        waits = [each for each in found if not (later and each.words is None)]
+        own += [finding for each in waits for finding in _unused(path, each, judged, lines)]
     return kept + [finding for finding in own if not _silenced(path, finding, found)]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import trainlint.ops  # registers what library calls do
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 assert trainlint.ops
 log = logging.getLogger("trainlint")
+# files whose values are kept for hovers
+MOST_WATCHED = 4
 
 
 class Base(NamedTuple):
@@ -58,7 +61,8 @@ class Analyser:
         self.failures: list[tuple[str, str, BaseException]] = []
         self._base: tuple[str, Document, Program] | None = None
         self._last: tuple[Document, Program, Shape] | None = None
-        self._watched: tuple[ir.Module, Program] | None = None
+        # by path, the last used at the end
+        self._watched: dict[str, tuple[ir.Module, Program]] = {}
         self._weighed: tuple[Program, list[Curve]] | None = None
         self._heed: Callable[[], None] | None = None
 
@@ -69,8 +73,10 @@ class Analyser:
         """
         if self._last is not None and path != self._last[1].file.path:
             self._last = None
-        if self._watched is not None and path != self._watched[1].file.path:
-            self._watched = self._weighed = None
+        for other in [other for other in self._watched if other != path]:
+            del self._watched[other]
+        if self._weighed is not None and path != self._weighed[0].file.path:
+            self._weighed = None
         if self._base is not None and path != self._base[0]:
             self._base = None
 
@@ -95,7 +101,7 @@ class Analyser:
                 derive(program)
                 self._last = (document, program, shape)
                 return program
-        program = interpret(path, document, self.workspace, keeps=True)
+        program = interpret(path, document, self.workspace, keeps=True, heed=self._pause)
         self._last = (document, program, shape)
         return program
 
@@ -155,6 +161,7 @@ class Analyser:
         seen: set[tuple[str, Place, str]] = set()
         dead: set[str] = set()
         for fact in facts:
+            self._pause()
             for rule in table.get(type(fact), ()):
                 if rule.code in dead or not wanted(rule, fact):
                     continue
@@ -175,6 +182,28 @@ class Analyser:
 
         found = describe(self.watched(path, document), line, column)
         return Hover(*found) if found is not None else None
+
+    def glance(self, path: str, document: Document, line: int, column: int) -> tuple[bool, Hover | None]:
+        """What the last program with values says of a place, without interpreting anything; was it of this text?
+
+        Of an older text only what stands as it stood is told.
+        """
+        from trainlint.analysis.describe import describe
+
+        known = self._watched.get(path)
+        if known is None:
+            return False, None
+        found = describe(known[1], line, column)
+        return known[0] is document.module, None if found is None else Hover(*found)
+
+    @contextmanager
+    def heeding(self, heed: Callable[[], None] | None) -> Iterator[None]:
+        """Inside, `heed` is called again and again; an error that it raises ends the work."""
+        before, self._heed = self._heed, heed
+        try:
+            yield
+        finally:
+            self._heed = before
 
     def memory(
         self, path: str, document: Document, batch: int | None = None, target: Target | None = None
@@ -262,15 +291,26 @@ class Analyser:
         """The program of this version of a file with the values of its expressions: interpreted once a version."""
         from trainlint.analysis.describe import watched
 
-        known = self._watched
-        if known is None or known[0] is not document.module or known[1].file.path != path:
-            known = self._watched = (document.module, watched(path, document, self.workspace, self._pause))
+        known = self._watched.get(path)
+        if known is None or known[0] is not document.module:
+            # until it is there, the one before is what is known
+            known = (document.module, watched(path, document, self.workspace, self._pause))
+        self._watched.pop(path, None)
+        self._watched[path] = known
+        if len(self._watched) > MOST_WATCHED:
+            del self._watched[next(iter(self._watched))]
         return known[1]
 
 
-def interpret(path: str, document: Document, workspace: Workspace, keeps: bool = False) -> Program:
+def interpret(
+    path: str,
+    document: Document,
+    workspace: Workspace,
+    keeps: bool = False,
+    heed: Callable[[], None] | None = None,
+) -> Program:
     program = Program(path, document, workspace)
-    program.keeps = keeps
+    program.keeps, program.heed = keeps, heed
     program.interpret()
     derive(program)
     return program

@@ -47,9 +47,9 @@ class Actions:
                 actions += self._ignore(finding, part)
         # Without a filter the whole-file action is offered only where a finding is, so that other lines stay quiet.
         if wanted(FIX_ALL, only) and (only or touched):
-            actions += self._fix_all(FIX_ALL, found)
+            actions += self._fix_all(FIX_ALL, index)
         if only and wanted(NOTEBOOK_FIX_ALL, only) and self._checked.snapshot.notebook:
-            actions += self._fix_all(NOTEBOOK_FIX_ALL, self._checked.findings)
+            actions += self._fix_all(NOTEBOOK_FIX_ALL, index)
         return actions
 
     def _touches(self, finding: Finding, part: Part, where: lsp.Range) -> bool:
@@ -64,7 +64,7 @@ class Actions:
                 continue
             preferred = fix.safety == "safe" and self._client.preferred
             yield lsp.CodeAction(
-                title=fix.title,
+                title=_sentence(fix.title),
                 kind=lsp.CodeActionKind.QuickFix,
                 diagnostics=[shown],
                 is_preferred=preferred or None,
@@ -84,13 +84,24 @@ class Actions:
                 edit=edit,
             )
 
-    def _fix_all(self, kind: str, findings: Iterable[Finding]) -> Iterable[lsp.CodeAction]:
+    def _fix_all(self, kind: str, index: int) -> Iterable[lsp.CodeAction]:
+        """Where the client can ask for the edit when it applies it, it gets that of the text at that moment."""
+        edit = self.all_fixes(kind, index)
+        if edit is not None:
+            title = "trainlint: apply all safe fixes"
+            if self._client.resolves_edits:
+                data = {"uri": self._checked.snapshot.parts[index].uri, "kind": kind}
+                yield lsp.CodeAction(title=title, kind=kind, data=data)
+            else:
+                yield lsp.CodeAction(title=title, kind=kind, edit=edit)
+
+    def all_fixes(self, kind: str, index: int) -> lsp.WorkspaceEdit | None:
+        """The safe fixes of the part `index`, or of the whole notebook; None where there are none."""
         from trainlint.project.fixes import choose
 
+        findings = self._checked.findings if kind == NOTEBOOK_FIX_ALL else self._checked.of_part(index)
         chosen, _ = choose(findings, unsafe=False)
-        edit = self._workspace_edit((edit, cell) for edits in chosen.values() for cell, edit in edits)
-        if edit is not None:
-            yield lsp.CodeAction(title="trainlint: apply all safe fixes", kind=kind, edit=edit)
+        return self._workspace_edit((edit, cell) for edits in chosen.values() for cell, edit in edits)
 
     def _workspace_edit(self, edits: Iterable[tuple[Edit, int | None]]) -> lsp.WorkspaceEdit | None:
         """The edits by document under the client's own URIs; None where one of the texts cannot be found."""
@@ -111,6 +122,11 @@ class Actions:
                 for uri, (part, changes) in by_part.items()
             ]
         )
+
+
+def _sentence(title: str) -> str:
+    """A title as menus write it: `Convert BGR to RGB`."""
+    return title[:1].upper() + title[1:]
 
 
 def _key(position: lsp.Position) -> tuple[int, int]:

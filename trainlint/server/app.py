@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 LONGEST_WAIT = 20.0  # seconds that a request waits for an analysis before the client is told to ask again
+LONGEST_MENU = 3.0  # seconds that a menu of code actions waits
+# seconds that a hover waits for the exact answer: where the last analysis said nothing, and where it did
+LONGEST_HOVER, PATIENT_HOVER = 10.0, 0.01
 _CONFIG_NAMES = ("pyproject.toml", "trainlint.toml")
 _WATCHED = ("**/pyproject.toml", "**/trainlint.toml", "**/*.{py,yaml,yml,json}", "**/.git/HEAD", "**/.git/logs/HEAD")
 
@@ -86,8 +89,9 @@ class App:
         }
         for method, handler in handlers.items():
             server.feature(method)(guarded(handler))
-        options = lsp.CodeActionOptions(code_action_kinds=list(KINDS))
+        options = lsp.CodeActionOptions(code_action_kinds=list(KINDS), resolve_provider=True)
         server.feature(lsp.TEXT_DOCUMENT_CODE_ACTION, options)(guarded(self.code_action, list))
+        server.feature(lsp.CODE_ACTION_RESOLVE)(guarded(self.resolve_action))
         server.feature(lsp.TEXT_DOCUMENT_INLAY_HINT)(guarded(self.inlay_hint, list))
         server.feature(lsp.TEXT_DOCUMENT_CODE_LENS)(guarded(self.code_lens, list))
         server.feature(lsp.SHUTDOWN)(guarded(lambda _: self.measuring.stop()))
@@ -266,12 +270,12 @@ class App:
         named = word_in_ignore(body, line, column)
         if named is not None:
             word, span = named
-            page = await self.worker.run(lambda _: hover.rule_page(word))
+            page = await self.worker.glance(lambda _: hover.rule_page(word))
             return None if page is None else lsp.Hover(hover.content(page, self.client), body.range(span, encoding))
         if not self.settings.enable:
             return None
         cell, revision = index if source.notebook else None, source.revision
-        card, where = await self.worker.run(lambda session: _session_hover(session, source.path, line, column, cell))
+        card, where = await self._known(source.path, line, column, cell)
         figure = measured = None
         if self.settings.memory_hover and source.revision == revision:
             part, offset = source.parts[index], body.offset(params.position, encoding)
@@ -283,6 +287,21 @@ class App:
             return None
         return lsp.Hover(hover.content(markdown, self.client), body.range(where, encoding))
 
+    async def _known(self, path: str, line: int, column: int, cell: int | None) -> tuple[str | None, Span | None]:
+        """What the session knows of a place. While it is busy with a newer text, what it knew of the last one."""
+        current, seen = await self.worker.glance(lambda session: session.glance(path, line, column, cell))
+        if not current:
+            exact = asyncio.ensure_future(
+                self.worker.idle(lambda session, heed: session.hover(path, line, column, cell, heed))
+            )
+            # what was not there in the last text is worth waiting for
+            done, _ = await asyncio.wait([exact], timeout=LONGEST_HOVER if seen is None else PATIENT_HOVER)
+            if done:
+                seen = exact.result()
+            else:
+                exact.cancel()
+        return (None, None) if seen is None else (seen.markdown, seen.span)
+
     async def code_action(self, params: lsp.CodeActionParams) -> list[lsp.CodeAction]:
         found = self.sources.find(params.text_document.uri)
         if found is None or not self.settings.enable:
@@ -290,11 +309,26 @@ class App:
         only = params.context.only
         if not any(wanted(kind, only) for kind in KINDS):
             return []
-        checked = await self._current(found[0])
+        try:
+            # the menu of an editor waits for all its servers: one that is not ready must not hold it up
+            checked = await asyncio.wait_for(self.checks.current(found[0]), LONGEST_MENU)
+        except (asyncio.TimeoutError, TimeoutError):
+            return []
         index = found[0].index(params.text_document.uri)
         if checked is None or index is None:
             return []
         return Actions(checked, self.sources, self.client, self.settings).at(index, params.range, only)
+
+    async def resolve_action(self, action: lsp.CodeAction) -> lsp.CodeAction:
+        """The edit of an action on the whole file, for the text as it is now."""
+        data = action.data if isinstance(action.data, dict) else {}
+        found = self.sources.find(str(data.get("uri", "")))
+        if action.edit is None and found is not None:
+            checked, index = await self._current(found[0]), found[0].index(str(data["uri"]))
+            if checked is not None and index is not None:
+                actions = Actions(checked, self.sources, self.client, self.settings)
+                action.edit = actions.all_fixes(str(data.get("kind")), index)
+        return action
 
     async def inlay_hint(self, params: lsp.InlayHintParams) -> list[lsp.InlayHint]:
         part = await self._figures_of(params.text_document.uri, self.client.refresh_hints)
@@ -460,10 +494,3 @@ class App:
         """What the settings of the editor lay over configuration files."""
         names = ("select", "ignore", "extend_select", "gpu", "gpu_memory")
         return {name: getattr(settings, name) for name in names}
-
-
-def _session_hover(
-    session: Session, path: str, line: int, column: int, cell: int | None
-) -> tuple[str | None, Span | None]:
-    known = session.hover(path, line, column, cell)
-    return (None, None) if known is None else (known.markdown, known.span)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from trainlint.rules.finding import Finding
 from trainlint.server.documents import OpenSources, Snapshot, Source, Splice
-from trainlint.server.worker import Worker
+from trainlint.server.worker import GiveWay, Worker
 
 if TYPE_CHECKING:
     from trainlint.project.session import Session
@@ -132,7 +132,7 @@ class Checks:
             self._tell(str(error))
             return ()
         try:
-            report = session.check_open(path)
+            report = session.check_open(path, self._worker.heed)
         except Exception:
             logger.exception("checking %s failed", path)
             return ()
@@ -167,7 +167,11 @@ class Checks:
             if given is None:
                 return None
             snapshot, epoch = given
-            return Checked(snapshot, epoch, self._findings(session, snapshot.path))
+            try:
+                return Checked(snapshot, epoch, self._findings(session, snapshot.path))
+            except GiveWay:
+                # there is a newer text: who waits asks for its findings
+                return None
 
         async def run() -> Checked | None:
             try:

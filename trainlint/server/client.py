@@ -20,6 +20,7 @@ class Client:
     markdown: bool = False
     document_changes: bool = False
     preferred: bool = False
+    resolves_edits: bool = False
     refresh_diagnostics: bool = False
     refresh_hints: bool = False
     refresh_lenses: bool = False
@@ -52,6 +53,7 @@ def read_client(capabilities: lsp.ClientCapabilities, encoding: str) -> Client:
         markdown=lsp.MarkupKind.Markdown in formats,
         document_changes=bool(_get(capabilities, "workspace.workspace_edit.document_changes")),
         preferred=bool(_get(capabilities, "text_document.code_action.is_preferred_support")),
+        resolves_edits="edit" in (_get(capabilities, "text_document.code_action.resolve_support.properties") or ()),
         refresh_diagnostics=bool(_get(capabilities, "workspace.diagnostics.refresh_support")),
         refresh_hints=bool(_get(capabilities, "workspace.inlay_hint.refresh_support")),
         refresh_lenses=bool(_get(capabilities, "workspace.code_lens.refresh_support")),

@@ -36,6 +36,8 @@ def serve(argv: Sequence[str] = ()) -> int:
     from trainlint.server.app import App
     from trainlint.server.language_server import Server
 
+    # the loop answers while the analysis runs: it must not wait long for the interpreter's lock
+    sys.setswitchinterval(0.001)
     server = Server()
     App(server)
     server.start_io(sys.stdin.buffer, _own_stdout())

@@ -25,8 +25,15 @@ _STACK = (64 if sys.platform == "win32" or sys.maxsize < 2**32 else 512) * 1024 
 PATIENCE, MOST_PATIENCE = 0.05, 2.0
 
 
-class GiveWay(Exception):
-    """Something more urgent waits, or nobody wants the result any more: background work ends and may begin again."""
+# seconds that an analysis goes on although its text has changed: short ones leave more to build on than they cost
+OUTDATED = 0.3
+
+
+class GiveWay(BaseException):
+    """Something more urgent waits, or nobody wants the result any more: the work ends and may begin again.
+
+    No Exception, so that nothing on the way takes it for a failure of its own.
+    """
 
 
 class Worker:
@@ -41,6 +48,9 @@ class Worker:
         self._session: Session | None = None
         self._jobs: deque[Callable[[], None]] = deque()
         self._background: deque[Callable[[], None]] = deque()
+        self._glances: deque[Callable[[], None]] = deque()
+        # when the work in progress began
+        self._began = 0.0
         # is one of the jobs a change?
         self._changes = False
         self._news = threading.Condition()
@@ -74,6 +84,35 @@ class Worker:
         self._put(work)
         return await future
 
+    async def glance(self, job: Callable[[Session], T]) -> T:
+        """The result of a short job that changes nothing: work in progress is held up for it.
+
+        It sees every change posted before it. It may run in the middle of an analysis, between two statements.
+        """
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+
+        def work() -> None:
+            if not future.cancelled():
+                self._settle(loop, future, lambda: job(self._ready()))
+
+        with self._news:
+            self._glances.append(work)
+            self._news.notify()
+        return await future
+
+    def heed(self) -> None:
+        """To be called again and again by a long job: serves who wants to glance at what is known.
+
+        Raises GiveWay where the job works on a text that has changed, and somebody waits or it has taken long already.
+        """
+        if self._changes:
+            if self._glances or time.monotonic() - self._began > OUTDATED:
+                raise GiveWay
+            return
+        while self._glances:
+            self._glances.popleft()()
+
     async def idle(self, job: Callable[[Session, Callable[[], None]], T]) -> T:
         """The result of a job that runs when nothing else waits and gives way to whatever comes.
 
@@ -89,6 +128,8 @@ class Worker:
         def heed() -> None:
             if future.cancelled() or self._changes or (self._jobs and time.monotonic() > deadline):
                 raise GiveWay
+            while self._glances:
+                self._glances.popleft()()
 
         def work() -> None:
             nonlocal patience, deadline
@@ -128,9 +169,12 @@ class Worker:
     def _loop(self) -> None:
         while True:
             with self._news:
-                self._news.wait_for(lambda: self._jobs or self._background)
-                job = (self._jobs or self._background).popleft()
+                self._news.wait_for(lambda: self._jobs or self._background or self._glances)
+                # a glance sees the changes that were posted before it
+                waiting = self._glances if self._glances and not self._changes else self._jobs or self._background
+                job = waiting.popleft()
                 self._changes = self._changes and bool(self._jobs)
+                self._began = time.monotonic()
             job()
 
     def _settle(self, loop: asyncio.AbstractEventLoop, future: asyncio.Future[T], work: Callable[[], T]) -> None:
