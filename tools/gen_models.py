@@ -49,7 +49,7 @@ TORCHVISION_FIELDS = frozenset(
         *("head_input", "layers", "first", "first_layer", "strict", "batched", "weights", "default", "enum", "aux"),
     ]
 )
-TRANSFORMERS_FIELDS = frozenset(["type", "config", "classes", "image", "also"])
+TRANSFORMERS_FIELDS = frozenset(["type", "config", "given", "dtype", "classes", "image", "also"])
 
 
 @contextmanager
@@ -339,7 +339,7 @@ def slopes(model: nn.Module, count: int, classes: int) -> tuple[int | None, int 
 
 def transformers_table() -> dict[str, Any]:
     import transformers
-    from transformers_names import NAMES
+    from transformers_names import HALF, NAMES
 
     models = {}
     for name, (family, also, given) in NAMES.items():
@@ -355,8 +355,11 @@ def transformers_table() -> dict[str, Any]:
             "type": family,
             "also": also,
             "config": sizes_of(config_class(**given)),
+            "given": given,
             "classes": classes,
         }
+        if name in HALF:
+            models[name]["dtype"] = HALF[name]
         if family in ("ViT", "DeiT", "Swin", "ConvNext", "Dinov2", "Beit"):
             models[name]["image"] = IMAGES.get(family, IMAGENET)
     return {"versions": {"torch": torch.__version__, "transformers": transformers.__version__}, "models": models}

@@ -30,6 +30,36 @@ def vit(patch: int, image: int = 224, **other: Any) -> dict[str, Any]:
     return {"patch_size": patch, "image_size": image, **other}
 
 
+def opt(width: int, layers: int, heads: int, **other: Any) -> dict[str, Any]:
+    return {
+        "hidden_size": width,
+        "num_hidden_layers": layers,
+        "num_attention_heads": heads,
+        "ffn_dim": 4 * width,
+    } | other
+
+
+def decoder(width: int, layers: int, heads: int, groups: int, inner: int, vocab: int, **other: Any) -> dict[str, Any]:
+    """Llama, Mistral and Qwen2: `groups` are the heads of keys and values."""
+    return {
+        "hidden_size": width,
+        "num_hidden_layers": layers,
+        "num_attention_heads": heads,
+        "num_key_value_heads": groups,
+        "intermediate_size": inner,
+        "vocab_size": vocab,
+    } | other
+
+
+# the dtype that weights are saved in, where it is not float32: models are loaded in it since transformers 5
+HALF: dict[str, str] = {
+    **dict.fromkeys(("facebook/opt-125m", "facebook/opt-350m", "facebook/opt-1.3b", "facebook/opt-2.7b"), "float16"),
+    "meta-llama/Llama-2-7b-hf": "float16",
+    **dict.fromkeys(("meta-llama/Meta-Llama-3-8B", "meta-llama/Llama-3.2-1B", "meta-llama/Llama-3.2-3B"), "bfloat16"),
+    **dict.fromkeys(("mistralai/Mistral-7B-v0.1", "TinyLlama/TinyLlama-1.1B-Chat-v1.0"), "bfloat16"),
+    **dict.fromkeys(("Qwen/Qwen2-0.5B", "Qwen/Qwen2-1.5B", "Qwen/Qwen2.5-0.5B", "Qwen/Qwen2.5-1.5B"), "bfloat16"),
+}
+
 NAMES: dict[str, tuple[str, list[str], dict[str, Any]]] = {
     "bert-base-uncased": ("Bert", ["google-bert/bert-base-uncased"], {"vocab_size": 30522}),
     "bert-base-cased": ("Bert", ["google-bert/bert-base-cased"], {"vocab_size": 28996}),
@@ -65,5 +95,54 @@ NAMES: dict[str, tuple[str, list[str], dict[str, Any]]] = {
         "Dinov2",
         [],
         vit(14, 518, hidden_size=1024, num_hidden_layers=24, num_attention_heads=16),
+    ),
+    "facebook/opt-125m": ("OPT", [], opt(768, 12, 12)),
+    "facebook/opt-350m": ("OPT", [], opt(1024, 24, 16, word_embed_proj_dim=512, do_layer_norm_before=False)),
+    "facebook/opt-1.3b": ("OPT", [], opt(2048, 24, 32)),
+    "facebook/opt-2.7b": ("OPT", [], opt(2560, 32, 32)),
+    "meta-llama/Llama-2-7b-hf": (
+        "Llama",
+        ["meta-llama/Llama-2-7b-chat-hf"],
+        decoder(4096, 32, 32, 32, 11008, 32000, max_position_embeddings=4096),
+    ),
+    "meta-llama/Meta-Llama-3-8B": (
+        "Llama",
+        [
+            *("meta-llama/Meta-Llama-3-8B-Instruct", "meta-llama/Llama-3.1-8B", "meta-llama/Llama-3.1-8B-Instruct"),
+            *("meta-llama/Meta-Llama-3.1-8B", "meta-llama/Meta-Llama-3.1-8B-Instruct"),
+        ],
+        decoder(4096, 32, 32, 8, 14336, 128256),
+    ),
+    "meta-llama/Llama-3.2-1B": (
+        "Llama",
+        ["meta-llama/Llama-3.2-1B-Instruct"],
+        decoder(2048, 16, 32, 8, 8192, 128256, head_dim=64, tie_word_embeddings=True),
+    ),
+    "meta-llama/Llama-3.2-3B": (
+        "Llama",
+        ["meta-llama/Llama-3.2-3B-Instruct"],
+        decoder(3072, 28, 24, 8, 8192, 128256, head_dim=128, tie_word_embeddings=True),
+    ),
+    "TinyLlama/TinyLlama-1.1B-Chat-v1.0": ("Llama", [], decoder(2048, 22, 32, 4, 5632, 32000)),
+    "mistralai/Mistral-7B-v0.1": ("Mistral", ["mistralai/Mistral-7B-Instruct-v0.1"], {}),
+    "Qwen/Qwen2-0.5B": (
+        "Qwen2",
+        ["Qwen/Qwen2-0.5B-Instruct"],
+        decoder(896, 24, 14, 2, 4864, 151936, tie_word_embeddings=True),
+    ),
+    "Qwen/Qwen2.5-0.5B": (
+        "Qwen2",
+        ["Qwen/Qwen2.5-0.5B-Instruct"],
+        decoder(896, 24, 14, 2, 4864, 151936, tie_word_embeddings=True),
+    ),
+    "Qwen/Qwen2-1.5B": (
+        "Qwen2",
+        ["Qwen/Qwen2-1.5B-Instruct"],
+        decoder(1536, 28, 12, 2, 8960, 151936, tie_word_embeddings=True),
+    ),
+    "Qwen/Qwen2.5-1.5B": (
+        "Qwen2",
+        ["Qwen/Qwen2.5-1.5B-Instruct"],
+        decoder(1536, 28, 12, 2, 8960, 151936, tie_word_embeddings=True),
     ),
 }

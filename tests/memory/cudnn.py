@@ -22,6 +22,8 @@ def install(patch: pytest.MonkeyPatch) -> None:
         return torch.native_dropout(input, p, True)[0]
 
     def attention(q: Any, k: Any, v: Any, attn_mask: Any = None, dropout_p: float = 0.0, **options: Any) -> Any:
+        if attn_mask is not None and attn_mask.requires_grad:
+            return Biased.apply(q, k, v, attn_mask, bool(options.get("is_causal")), options.get("scale"))
         return fused(q, k, v, attn_mask, 0.0, **options)
 
     patch.setattr(F, "dropout", dropout)
@@ -70,3 +72,20 @@ class Recurrent(torch.autograd.Function):
         if not ctx.needs_input_grad[1]:
             gradients[0] = None
         return (None, *gradients[:3], None, None, None, *gradients[3:])
+
+
+class Biased(torch.autograd.Function):
+    """Fused attention with a bias that is learned: CUDA has a kernel for it, the CPU has not."""
+
+    @staticmethod
+    def forward(ctx: Any, q: Any, k: Any, v: Any, bias: Any, causal: bool, scale: Any) -> Any:
+        out = torch._C._nn.scaled_dot_product_attention(q, k, v, bias.detach(), 0.0, causal, scale=scale)
+        ctx.save_for_backward(q, k, v, bias, out, q.new_zeros(q.shape[:-1]))
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad: Any) -> Any:
+        q, k, v, bias, _, _ = ctx.saved_tensors
+        gradients = [torch.zeros_like(each) for each in (q, k, v)]
+        scores = q.new_zeros(*q.shape[:-1], k.shape[-2])
+        return (*gradients, scores.sum_to_size(bias.shape), None, None)

@@ -23,6 +23,7 @@ from trainlint.analysis.values import (
     Mapping,
     Obj,
     OneOf,
+    Output,
     Seq,
     Unknown,
     Value,
@@ -44,9 +45,10 @@ def get_item(run: Run, scope: Scope, value: Value, index: ir.Expr, expr: ir.Subs
         handler = registry.ARRAY_METHODS.get("__getitem__")
         call = registry.OpCall(run, scope, expr, "__getitem__", [], {}, value)
         tape = run.program.tape
-        before = len(tape.entries) if tape is not None else 0
         result = (handler(call) if handler else None) or Array(lib=value.lib, grad=value.grad)
         if tape is not None and value.lib == "torch":
+            # what the index is computed with stands before it
+            before = len(tape.entries)
             named: dict[str, Value] = {"copies": Const(True)} if call.args else {}
             operands: list[Value] = [value, *(index for index in call.args if isinstance(index, Array))]
             result = record(run, scope, "Tensor.__getitem__", expr, operands, result, [], named, before)
@@ -71,6 +73,9 @@ def item_of(run: Run, scope: Scope, value: Value, key: Value, expr: ir.Expr) -> 
         if value.items is not None and isinstance(key, Const) and isinstance(key.value, int):
             return value.items[key.value] if -len(value.items) <= key.value < len(value.items) else Unknown()
         return element(value)
+    if isinstance(value, Output) and isinstance(key, Const) and isinstance(key.value, int):
+        present = value.present()
+        return present[key.value] if -len(present) <= key.value < len(present) else Unknown()
     if isinstance(value, Mapping):
         if isinstance(key, Const):
             try:

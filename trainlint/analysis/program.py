@@ -319,7 +319,7 @@ class Program:
 
     def _from_library(self, name: str) -> Value | None:
         """A function or class of a library whose source is shipped, where a tape wants to know its inside."""
-        located = self.workspace.library(name) if self.tape is not None and name.count(".") > 1 else None
+        located = self.workspace.library(name) if self.tape is not None and "." in name else None
         if located is None:
             return None
         path, document = located

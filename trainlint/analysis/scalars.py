@@ -269,6 +269,9 @@ def compare(run: Run, scope: Scope, left: Value, ops: tuple[str, ...], rights: l
             return Const((left.value is right.value) == (op == "is"), None, left.default or right.default)
         if is_none(right) and not isinstance(left, (Unknown, OneOf, Const)):
             return Const(op == "is not")
+        if is_none(right) and isinstance(left, Unknown) and left.promised == "device":
+            # which one it is may not be known, every tensor has one
+            return Const(op == "is not")
         if isinstance(left, (Ext, Class)) and isinstance(right, (Ext, Class)):
             return Const((left is right) == (op == "is"))
         return Unknown()
@@ -330,6 +333,9 @@ def membership(op: str, left: Value, right: Value) -> Value:
         if all(isinstance(item, Const) for item in right.items):
             found = any(isinstance(item, Const) and item.value == left.value for item in right.items)
             return Const(found == (op == "in"), None, left.default)
+    if isinstance(left, (Ext, Class)) and isinstance(right, Seq) and right.items is not None:
+        if all(isinstance(item, (Ext, Class)) for item in right.items):
+            return Const(any(item is left for item in right.items) == (op == "in"))
     if isinstance(left, Const) and isinstance(right, Mapping) and not right.open:
         try:
             return Const((left.value in right.items) == (op == "in"), None, left.default)

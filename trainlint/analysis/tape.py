@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
+from trainlint.analysis.modules import is_module_class
 from trainlint.analysis.values import Array, Instance, Mapping, Obj, Place, Seq, Value
 from trainlint.syntax import ir
 
@@ -244,3 +245,5 @@ def held_by(value: Value, depth: int = 3) -> Iterator[Array]:
         for item in value.attrs.values():
             if isinstance(item, (Array, Seq, Mapping)):
                 yield from held_by(item, 1)
+            elif isinstance(item, Instance) and depth > 1 and not is_module_class(item.cls):
+                yield from held_by(item, depth - 1)

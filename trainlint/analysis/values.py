@@ -286,6 +286,16 @@ class Mapping(Value):
         return f"dict({', '.join(f'{k!r}: {v!r}' for k, v in self.items.items())}{', …' if self.open else ''})"
 
 
+class Output(Mapping):
+    """What a model of transformers gives: items by name, and by number among those that are not None."""
+
+    __slots__ = ()
+
+    def present(self) -> list[Value]:
+        """The items that a number asks for, in order."""
+        return [item for item in self.items.values() if not is_none(item)]
+
+
 class Ext(Value):
     """A module, class or function from outside the workspace by its canonical qualified name (`torch.nn.Conv2d`)."""
 
@@ -589,9 +599,9 @@ def tensor_of(value: Value) -> Value:
         return value
     # it moves and is cast with its module
     grad = True if wanted is None else truth(wanted)
-    tensor = data.but(
-        grad=grad, device=None, dtype=None if "[dtype]" in value.attrs else data.dtype, origin=value.origin
-    )
+    cast = value.attrs.get("[dtype]")
+    dtype = data.dtype if cast is None else cast.value if isinstance(cast, Const) else None
+    tensor = data.but(grad=grad, device=None, dtype=dtype, origin=value.origin)
     tensor.source = value
     return tensor
 

@@ -30,7 +30,7 @@ from trainlint.syntax import ir
 # leaves gradients and another one uses them
 PLAIN = (True, True, True)
 CYCLE = (True, False, False, True)
-PLACES = {"input": 0, "other": 1, "third": 2}
+PLACES = {"input": 0, "other": 1, "third": 2, "fourth": 3}
 
 
 @dataclass(slots=True)
@@ -235,7 +235,7 @@ class Playback:
         self.timeline.phase = "forward"
         if not any(self.placing.on(array) for array in (*site.results, *site.operands)):
             return
-        if site.op in MOVES and not any(self.placing.on(array) for array in site.operands):
+        if site.op in MOVES and not self.book.weighs(site) and not any(map(self.placing.on, site.operands)):
             for array in site.results:
                 moved = self.made(site, array, "batch", place)
                 # what is moved in some rounds only are batches of others

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from trainlint.analysis import dims
-from trainlint.analysis.attributes import get_attribute
+from trainlint.analysis.attributes import get_attribute, written_by
 from trainlint.analysis.calls import call as invoke
 from trainlint.analysis.iteration import elements, iterate
 from trainlint.analysis.modules import is_module, is_module_class
@@ -102,6 +102,8 @@ def object_belongs(value: Value, name: str) -> bool | None:
     """Is an object of a library or workspace class one of the external class?"""
     if name in _TYPES or name in _SEQUENCES:
         return False
+    if isinstance(value, Obj) and value.kind == "parameter" and name in ("torch.Tensor", "torch.nn.Parameter"):
+        return True
     if name == "torch.nn.Module":
         return True if is_module(value) or (isinstance(value, Obj) and value.kind == "loss") else None
     if isinstance(value, Instance):
@@ -154,10 +156,24 @@ def has_attribute(call: OpCall) -> Value | None:
         found = holder.attrs.get(name)
         if (found is not None and not isinstance(found, Unknown)) or holder.cls.find(name) is not None:
             return Const(True)
-        return Unknown()
+        return Const(False) if lacks(holder, name) else Unknown()
     if isinstance(holder, Mapping) and name in holder.items:
         return Const(True)
     return Unknown()
+
+
+def lacks(holder: Value, name: str) -> bool:
+    """Has an object of a shipped source certainly no attribute of a name: does nothing there set it?"""
+    if not isinstance(holder, Instance) or not holder.cls.file.library or name in REGISTERED:
+        return False
+    found = holder.attrs.get(name)
+    if found is not None and not isinstance(found, Unknown):
+        return False
+    return holder.cls.find(name) is None and not written_by(holder.cls, name)
+
+
+# what every module has
+REGISTERED = frozenset({"training", "parameters", "modules", "children", "forward", "named_parameters", "state_dict"})
 
 
 @op("builtins.getattr")
@@ -170,6 +186,8 @@ def getattr_(call: OpCall) -> Value | None:
     if not call.args or not isinstance(name, str):
         return Unknown()
     holder = call.args[0]
+    if len(call.args) == 3 and lacks(holder, name):
+        return call.args[2]
     found = get_attribute(call.run, call.scope, holder, name, call.node)
     if len(call.args) == 3 and isinstance(found, Unknown) and not isinstance(holder, Unknown):
         return Unknown(name)

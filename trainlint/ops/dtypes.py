@@ -7,8 +7,8 @@ float32.
 
 from __future__ import annotations
 
-from trainlint.analysis.registry import OpCall, array_method, method, op
-from trainlint.analysis.values import Array, Const, Ext, Number, Obj, OneOf, Range, Sym, Unknown, Value
+from trainlint.analysis.registry import OpCall, alias, array_method, method, op
+from trainlint.analysis.values import Array, Const, Ext, Mapping, Number, Obj, OneOf, Range, Sym, Unknown, Value
 
 INTEGERS = ("uint8", "int8", "int16", "int32", "int64")
 FLOATS = ("float16", "bfloat16", "float32", "float64")
@@ -18,6 +18,9 @@ OTHER_NAMES = {
     "float": "float32", "double": "float64", "half": "float16", "long": "int64", "int": "int32", "short": "int16",
     "cfloat": "complex64", "cdouble": "complex128", "byte": "uint8", "char": "int8",
 }  # fmt: skip
+for _other, _one in OTHER_NAMES.items():
+    if _other not in ("byte", "char"):
+        alias(f"torch.{_one}", f"torch.{_other}")
 # what a Python type means as a dtype
 PYTHON = {
     "builtins.float": "float64",
@@ -226,6 +229,13 @@ def device_named(value: Value | None) -> str | None:
     return "given"
 
 
+@op("torch.finfo", "torch.iinfo")
+def limits(call: OpCall) -> Value | None:
+    """The numbers that a dtype can hold: Python numbers, whatever they are."""
+    dtype = "float32" if call.name.endswith("finfo") else "int64"
+    return Mapping({name: Number(dtype=dtype) for name in ("min", "max", "eps", "tiny", "smallest_normal")}, True)
+
+
 @op("torch.device")
 def device(call: OpCall) -> Value | None:
     """`torch.device("cuda")` as an object that remembers what it was made from."""
@@ -254,7 +264,9 @@ def device_attribute(call: OpCall) -> Value | None:
     if not isinstance(array, Array):
         return None
     if array.device in (None, "given"):
-        return Unknown("device")
+        result = Unknown("device")
+        result.promised = "device"
+        return result
     return Obj("torch.device", "device", call.node, [Const(array.device)])
 
 
@@ -275,7 +287,7 @@ def dtype_attribute(call: OpCall) -> Value | None:
     array = call.receiver
     if not isinstance(array, Array) or array.dtype is None or array.lib not in ("torch", "numpy"):
         return Unknown("dtype")
-    return Ext(f"{array.lib}.{array.dtype}")
+    return call.run.program.external(f"{array.lib}.{array.dtype}")
 
 
 @array_method("is_floating_point")

@@ -37,6 +37,12 @@ def set_grad_enabled(call: OpCall) -> Value | None:
     return Obj(call.name, "grad_mode", call.node, list(call.args), dict(call.kwargs))
 
 
+@op("torch.is_grad_enabled")
+def is_grad_enabled(call: OpCall) -> Value | None:
+    """Where memory is counted, the mode in force; else a caller may have switched it off."""
+    return Const(call.run.grad) if call.run.program.tape is not None else None
+
+
 @method("scaler", "scale")
 def scale(call: OpCall) -> Value | None:
     """The scaled loss carries the same graph: it counts as the loss itself."""

@@ -28,6 +28,7 @@ from trainlint.analysis.values import (
     truth,
 )
 from trainlint.ops import zoo_tables
+from trainlint.ops.hf_models import automatic
 from trainlint.ops.layers import first_array, here, nothing, of_rank, use
 from trainlint.ops.torchvision import preset_of
 from trainlint.ops.zoo_tables import entry, weights
@@ -85,6 +86,9 @@ def timm_model(call: OpCall) -> Value | None:
 @op("transformers.*")
 def transformers_model(call: OpCall) -> Value | None:
     """`AutoModel….from_pretrained("bert-base-uncased")`: a module with a configuration."""
+    inside = automatic(call)
+    if inside is not None:
+        return inside
     cls, _, maker = call.name.rpartition(".")
     short = cls.rpartition(".")[2]
     name = call.const(0, "pretrained_model_name_or_path")

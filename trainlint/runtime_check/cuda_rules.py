@@ -47,11 +47,30 @@ def _dropout_and_attention() -> None:
         is_causal: bool = False,
         **k: Any,
     ) -> Any:
+        if attn_mask is not None and attn_mask.requires_grad and not k.get("enable_gqa"):
+            return _BiasedAttention.apply(query, key, value, attn_mask, is_causal, k.get("scale"))
         return plain_attention(query, key, value, attn_mask, 0.0, is_causal, **k)
 
     functional: Any = F
     functional.dropout = torch.dropout = dropout
     functional.scaled_dot_product_attention = attention
+
+
+class _BiasedAttention(torch.autograd.Function):
+    """Fused attention with a bias that is learned: CUDA has a kernel for it, the CPU has not."""
+
+    @staticmethod
+    def forward(ctx: Any, q: Any, k: Any, v: Any, bias: Any, causal: bool, scale: Any) -> Any:
+        out = torch._C._nn.scaled_dot_product_attention(q, k, v, bias.detach(), 0.0, causal, scale=scale)
+        ctx.save_for_backward(q, k, v, bias, out, q.new_zeros(q.shape[:-1]))
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad: Any) -> Any:
+        q, k, v, bias, _, _ = ctx.saved_tensors
+        gradients = [torch.zeros_like(each) for each in (q, k, v)]
+        scores = q.new_zeros(*q.shape[:-1], k.shape[-2])
+        return (*gradients, scores.sum_to_size(bias.shape), None, None)
 
 
 class _CudnnRnn(torch.autograd.Function):

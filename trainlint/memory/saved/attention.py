@@ -11,16 +11,27 @@ HALF = 2
 
 @rule("sdpa")
 def fused(site: Site) -> Effect:
-    """Flash attention keeps its operands, the result and the logarithms of the row sums; no matrix of weights."""
-    query = site.x
+    """Flash attention keeps its operands, the result and the logarithms of the row sums; no matrix of weights.
+
+    A mask is added to the scores inside of the kernel, and kept; where it has a gradient, as a learned bias of
+    positions has, that has the size of all scores.
+    """
+    query, key = site.x, site.operands[1] if len(site.operands) > 1 else site.x
     rows = query.count // max(1, query.shape[-1])
-    mask = len(site.operands) > 3
-    # a bool mask is made a float one that is added
     extra: tuple[int, ...] = (STATISTIC * rows,)
-    if mask and not site.operands[3].floating:
-        extra += (site.operands[3].count * query.itemsize,)
-    unwanted = tuple(site.operands[i].size for i in range(3) if not site.wants(i))
-    return Effect("new", ("input", "other", "third", "output"), extra, backward=unwanted)
+    keeps: tuple[str, ...] = ("input", "other", "third", "output")
+    backward = tuple(site.operands[i].size for i in range(3) if not site.wants(i))
+    if len(site.operands) > 3:
+        mask = site.operands[3]
+        if mask.floating:
+            keeps = (*keeps, "fourth")
+        else:
+            # a bool mask is made a float one
+            extra += (mask.count * query.itemsize,)
+        scores = rows * key.shape[-2] * query.itemsize
+        if site.wants(3) and scores != mask.size:
+            backward += (scores,)
+    return Effect("new", keeps, extra, backward=backward)
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,8 @@ class Effect:
     """What an operation does to memory; sizes are bytes, with the semantics of CUDA.
 
     `output`: whether the result has a storage of its own. `keeps`: whose storages stay alive until backward: "input",
-    "other", "third" (the operands), "weight" (of a layer), "output" (the first result), "indices" (the second one).
+    "other", "third", "fourth" (the operands), "weight" (of a layer), "output" (the first result), "indices" (the second
+    one).
     `extra`: further tensors kept until backward. `temporary`: alive only inside the forward, at its fullest moment,
     beyond the results and `extra`. `backward`: the same inside the backward, beyond the gradients of the operands.
     `passes`: positions of operands whose gradient is the gradient of the result or a view of it: no new storage.
