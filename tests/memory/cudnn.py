@@ -21,10 +21,19 @@ def install(patch: pytest.MonkeyPatch) -> None:
             return plain(input, p, training, inplace)
         return torch.native_dropout(input, p, True)[0]
 
-    def attention(q: Any, k: Any, v: Any, attn_mask: Any = None, dropout_p: float = 0.0, **options: Any) -> Any:
+    def attention(
+        q: Any,
+        k: Any,
+        v: Any,
+        attn_mask: Any = None,
+        dropout_p: float = 0.0,
+        is_causal: bool = False,
+        scale: Any = None,
+        **options: Any,
+    ) -> Any:
         if attn_mask is not None and attn_mask.requires_grad:
-            return Biased.apply(q, k, v, attn_mask, bool(options.get("is_causal")), options.get("scale"))
-        return fused(q, k, v, attn_mask, 0.0, **options)
+            return Biased.apply(q, k, v, attn_mask, is_causal, scale)
+        return fused(q, k, v, attn_mask, 0.0, is_causal, scale=scale, **options)
 
     patch.setattr(F, "dropout", dropout)
     patch.setattr(torch, "dropout", dropout)
@@ -36,9 +45,12 @@ def install(patch: pytest.MonkeyPatch) -> None:
 def recurrent(mode: str) -> Any:
     """`torch._VF.lstm` or `gru` with the storages of cuDNN; the numbers mean nothing."""
 
-    def call(
-        x: Any, state: Any, weights: Any, bias: Any, layers: int, drop: Any, training: Any, two: bool, first: bool
-    ):
+    def call(x: Any, state: Any, weights: Any, *more: Any):
+        if isinstance(weights, torch.Tensor) or (mode == "lstm" and isinstance(state, torch.Tensor)):
+            # packed: the sizes of the batches stand in the place of the state; the samples of all steps are one axis
+            state, weights, (_, layers, _, _, two), first = weights, more[0], more[1:], False
+        else:
+            _, layers, _, _, two, first = more
         h, c = state if mode == "lstm" else (state, None)
         out, hy, cy = Recurrent.apply(mode, x, h, c, layers, 2 if two else 1, first, *weights)
         return (out, hy, cy) if mode == "lstm" else (out, hy)
@@ -54,10 +66,9 @@ class Recurrent(torch.autograd.Function):
         ctx: Any, mode: str, x: Any, h: Any, c: Any, layers: int, directions: int, batch_first: bool, *weights: Any
     ) -> Any:
         steps_first = x.transpose(0, 1).contiguous() if batch_first else x.contiguous()
-        steps, batch = steps_first.shape[:2]
         hidden = h.shape[-1]
-        out = steps_first.new_zeros(steps, batch, directions * hidden)
-        reserve = steps_first.new_zeros(RESERVE[mode] * steps * batch * hidden * layers * directions)
+        out = steps_first.new_zeros(*steps_first.shape[:-1], directions * hidden)
+        reserve = steps_first.new_zeros(RESERVE[mode] * out.numel() * layers)
         last, cell = torch.zeros_like(h), torch.zeros_like(c) if c is not None else None
         ctx.save_for_backward(x, h, c, out, reserve, *weights)
         ctx.batch_first = batch_first

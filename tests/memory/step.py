@@ -1,6 +1,6 @@
 """A training step of an unmodified script as it would be on a CUDA card, by really running it on the CPU.
 
-`run` executes a script under `card.Pretend` until every optimizer has stepped three times and tells what the last two
+`run` executes a script under `card.Pretend` until every optimizer has stepped four times and tells what the last two
 steps held. Where CUDA is known to differ it is followed: dropout keeps a mask of bytes, optimizers step all
 tensors together, attention is fused even with dropout, LSTM and GRU are one call with a reserve. Not there: the
 workspaces of cuBLAS and cuDNN. Data sets that would be downloaded are blank (`blank.py`).
@@ -9,6 +9,7 @@ workspaces of cuBLAS and cuDNN. Data sets that would be downloaded are blank (`b
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import sys
 import types
@@ -24,11 +25,12 @@ import cudnn
 import pytest
 import torch
 from card import Card, Line, Piece, Pretend, names_card
+from cuda_autocast import cuda_lists
 from torch import nn
 from torch.optim.optimizer import Optimizer
 from torch.utils.data import DataLoader
 
-STEPS = 3
+STEPS = 4
 
 
 @dataclass
@@ -48,6 +50,8 @@ class Step:
     # what each line of the script holds at the peak, and which kinds of memory make up the peak
     lines: dict[Line, int] = field(default_factory=dict)
     kinds: dict[str, int] = field(default_factory=dict)
+    # the activations that the last backward found alive, by line
+    held: dict[int, int] = field(default_factory=dict)
 
 
 class Enough(BaseException):
@@ -67,7 +71,7 @@ def run(script: Path) -> Step:
         patch.syspath_prepend(str(script.parent))
         code = compile(script.read_text(encoding="utf-8"), str(script), "exec")
         try:
-            with started.card, started.pretended:
+            with started.card, started.pretended, started.lists:
                 exec(code, main.__dict__)
         except Enough:
             return started.step
@@ -89,6 +93,11 @@ class Runner:
         self.modules: weakref.WeakSet[nn.Module] = weakref.WeakSet()
         self.optimizers: list[Optimizer] = []
         self.steps: Counter[int] = Counter()
+        self.steady = False
+        # how often backward has run in the last step
+        self.micro = 0
+        # CUDA's lists of autocast, in force from the first time that a script asks for it
+        self.lists, self.lists_set = contextlib.ExitStack(), False
 
     def pretend(self, patch: pytest.MonkeyPatch) -> None:
         """Put CUDA's semantics and what counts in place."""
@@ -101,11 +110,29 @@ class Runner:
             patch.setattr(torch.cuda, name, lambda *_, **__: 0)
         for name in ("_cuda_graph_capture_health_check", "_accelerator_graph_capture_health_check"):
             patch.setattr(Optimizer, name, lambda _: None, raising=False)
+        patch.setattr(torch.Tensor, "pin_memory", lambda tensor, *_: tensor)
+        self._autocast(patch)
         self._modules(patch)
         self._optimizers(patch)
         self._loaders(patch)
         cudnn.install(patch)
         blank.install(patch)
+
+    def _autocast(self, patch: pytest.MonkeyPatch) -> None:
+        """`torch.autocast("cuda")` is that of the CPU, with the lists and the default dtype of CUDA."""
+        init = torch.autocast.__init__
+
+        def other(
+            context: Any, device_type: str, dtype: Any = None, enabled: bool = True, cache_enabled: Any = None
+        ) -> None:
+            if device_type.startswith("cuda"):
+                if not self.lists_set:
+                    self.lists_set = True
+                    self.lists.enter_context(cuda_lists())
+                device_type, dtype = "cpu", dtype or torch.float16
+            init(context, device_type, dtype, enabled, cache_enabled)
+
+        patch.setattr(torch.autocast, "__init__", other)
 
     # what is made
 
@@ -148,12 +175,13 @@ class Runner:
         def counted(loader: Any) -> Iterator[Any]:
             # a generator would keep the last batch alive
             batches = start(loader)
+            # what is moved between two loops over batches is no batch
+            self.pretended.moved = 0
             while True:
-                try:
-                    batch = next(batches)
-                except StopIteration:
-                    return
+                batch = next(batches, None)
                 self._drawn()
+                if batch is None:
+                    return
                 self.step.batch_size = loader.batch_size
                 yield batch
                 batch = None
@@ -180,18 +208,30 @@ class Runner:
 
         def noted(tensors: Any, *args: Any, **kwargs: Any) -> None:
             self._before_backward()
+            self.micro += 1
             backward(tensors, *args, **kwargs)
             self.card.phase = "forward"
             self._kinds()
+            if not self.optimizers:
+                # weights that are moved by hand
+                self.step.gradients = max(self.step.gradients, self._total("gradient"))
+                self._stepped(0)
 
         patch.setattr(Optimizer, "__init__", together)
         patch.setattr(torch.autograd, "backward", noted)
 
     def _before_backward(self) -> None:
         self._kinds()
+        if self.steady and not self.card.watching:
+            # what the first round does after its step, as every hundredth does, is over
+            self.card.watch()
         if self.card.watching:
-            alive = sum(piece.size for piece in self.card.live.values() if piece.kind == "activation")
-            self.step.activations = max(self.step.activations, alive)
+            held: Counter[int] = Counter()
+            for piece in self.card.live.values():
+                if piece.kind == "activation":
+                    held[piece.line[1] if piece.line is not None else 0] += piece.size
+            if held.total() >= self.step.activations:
+                self.step.activations, self.step.held = held.total(), dict(held)
         self.card.phase = "backward"
 
     def _before_step(self, *_: Any) -> None:
@@ -202,10 +242,15 @@ class Runner:
     def _after_step(self, optimizer: Optimizer, *_: Any) -> None:
         self.card.phase = "forward"
         self._kinds()
-        self.steps[id(optimizer)] += 1
-        fewest = min(self.steps[id(each)] for each in self.optimizers)
-        if fewest >= 1 and not self.card.watching:
-            self.card.watch()
+        self._stepped(id(optimizer))
+
+    def _stepped(self, who: int) -> None:
+        self.steps[who] += 1
+        fewest = min(self.steps[id(each)] for each in self.optimizers) if self.optimizers else self.steps[who] - 1
+        self.steady = fewest >= 2
+        if fewest == STEPS - 1 and not self.step.batch:
+            # of a script without a loader: what the last step moves
+            self.pretended.moved = self.micro = 0
         if fewest >= STEPS:
             self._finish()
             raise Enough
@@ -213,7 +258,7 @@ class Runner:
     def _finish(self) -> None:
         card, step = self.card, self.step
         card.settle()
-        step.batch = step.batch or self.pretended.moved // STEPS
+        step.batch = step.batch or self.pretended.moved // self.micro
         step.parameters, step.buffers = self._total("parameter"), self._total("buffer")
         step.optimizer = self._total("optimizer")
         step.peak, step.phase, step.reserved = card.peak.allocated, card.peak.phase, card.allocator.peak_reserved
@@ -239,10 +284,22 @@ class Runner:
                 piece.kind = "parameter"
             for piece in self._pieces(tensor.grad for tensor in parameters):
                 piece.kind = "gradient"
+        for tensor in self._raw():
+            for piece in self._pieces([tensor]):
+                piece.kind = "parameter" if piece.kind == "activation" else piece.kind
+            for piece in self._pieces([tensor.grad]):
+                piece.kind = "gradient"
         for optimizer in self.optimizers:
             for state in optimizer.state.values():
                 for piece in self._pieces(v for v in state.values() if isinstance(v, torch.Tensor) and v.dim() > 0):
                     piece.kind = "optimizer"
+
+    def _raw(self) -> list[torch.Tensor]:
+        """The tensors that are trained and are no parameters of a module."""
+        if self.optimizers:
+            return [tensor for each in self.optimizers for group in each.param_groups for tensor in group["params"]]
+        found = (each for each in gc.get_objects() if isinstance(each, torch.Tensor))
+        return [each for each in found if each.is_leaf and each.requires_grad]
 
     def _pieces(self, tensors: Iterable[torch.Tensor | None]) -> Iterator[Piece]:
         for tensor in tensors:

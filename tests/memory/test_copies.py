@@ -44,6 +44,13 @@ net = nn.Sequential(nn.Conv2d(3, 8, 1), copy.deepcopy(block), copy.deepcopy(bloc
     assert estimated(HEAD + parts + teacher + OPTIMIZERS["sgd"] + taught).terms["parameters"] == 2 * size
 
 
-def test_another_default_dtype_is_said() -> None:
-    code = HEAD + "torch.set_default_dtype(torch.bfloat16)\n" + MODELS["convolutions"] + OPTIMIZERS["sgd"] + LOOP
-    assert [what for _, what in estimated(code).unknown] == ["a default dtype other than float32 is not counted"]
+def test_another_default_dtype_is_counted() -> None:
+    code = HEAD + "{}" + MODELS["convolutions"] + OPTIMIZERS["sgd"] + LOOP
+    plain, half = (estimated(code.format(line)) for line in ("", "torch.set_default_dtype(torch.bfloat16)\n"))
+    assert 2 * half.terms["parameters"] == plain.terms["parameters"]
+    assert half.unknown == plain.unknown
+
+
+def test_a_default_dtype_that_is_not_known_is_said() -> None:
+    code = HEAD + "import sys\ntorch.set_default_dtype(getattr(torch, sys.argv[1]))\n" + MODELS["convolutions"]
+    assert (None, "the default dtype is not known") in estimated(code + OPTIMIZERS["sgd"] + LOOP).unknown

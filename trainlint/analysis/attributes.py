@@ -8,6 +8,7 @@ from trainlint.analysis.modules import OWN, is_module_class
 from trainlint.analysis.parameters import parameter_of
 from trainlint.analysis.run import Run
 from trainlint.analysis.scope import Scope
+from trainlint.analysis.tape import record
 from trainlint.analysis.values import (
     Array,
     Class,
@@ -257,8 +258,16 @@ def array_attribute(run: Run, scope: Scope, value: Array, name: str, node: ir.Ex
     handler = registry.ARRAY_METHODS.get(f"pil..{name}" if value.lib == "pil" else f".{name}")
     if handler is not None:
         call = registry.OpCall(run, scope, node, name, [], {}, value)
-        return handler(call) or Unknown(name)
+        result = handler(call) or Unknown(name)
+        if isinstance(result, Array) and name in VIEWED and value.lib == "torch" and run.program.tape is not None:
+            before = len(run.program.tape.entries)
+            return record(run, scope, f"Tensor.{name}", node, [value], result, [], {}, before)
+        return result
     return Method(value, name)
+
+
+# attributes of a tensor that are views of it
+VIEWED = frozenset({"T", "H", "mT", "mH", "data"})
 
 
 def set_attribute(run: Run, scope: Scope, target: Value, name: str, value: Value) -> None:

@@ -19,6 +19,7 @@ from trainlint.analysis.facts import Call
 from trainlint.analysis.functions import bind_parameters, decorator_context
 from trainlint.analysis.methods import call_builtin_method, unknown_method
 from trainlint.analysis.modules import OWN, container, fill_container, is_module, library_layer, partial_children
+from trainlint.analysis.parameters import CAST
 from trainlint.analysis.run import MAX_DEPTH, MAX_RECURSION, Frame, Run, step
 from trainlint.analysis.scope import Scope
 from trainlint.analysis.tape import left, record
@@ -102,6 +103,10 @@ def call_function(
     definition = func.node
     run.program.called.add(id(definition))
     run.program.running.add(id(definition))
+    if run.program.tape is not None and run.active.count(definition) >= MAX_RECURSION:
+        # of no consequence for memory unless it gets a tensor of the step, which the event says
+        run.event("unknown_call", node, scope, func, None, (*args, *kwargs.values()), func.name)
+        return Unknown(f"{func.name}(…)")
     if run.depth >= MAX_DEPTH or run.active.count(definition) >= MAX_RECURSION or not run.spend():
         run.program.caps["depth" if run.depth >= MAX_DEPTH else "recursion"] += 1
         run.trace.incomplete = True
@@ -178,6 +183,9 @@ def call_external(
             result.born = run.tick()
             if made == "module":
                 fill_container(result, args, kwargs)
+                if run.program.default_dtype != "float32" and "dtype" not in kwargs:
+                    dtype = run.program.default_dtype
+                    result.attrs[CAST] = Const(dtype) if dtype is not None else Unknown("dtype")
             constructed = registry.METHODS.get((made, "__init__"))
             if constructed is not None:
                 constructed(registry.OpCall(run, scope, node, name, args, kwargs, result))

@@ -144,6 +144,9 @@ def _boolop(run: Run, scope: Scope, expr: ir.BoolOp) -> Value:
     right = evaluate(run, scope, expr.right)
     if expr.op == "or" and is_none(left):
         return right
+    if isinstance(right, Const) and right.value is (expr.op == "or"):
+        # whatever the left side is, the whole is true or is not
+        return right
     return join(left, right)
 
 

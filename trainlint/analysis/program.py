@@ -116,6 +116,8 @@ class Program:
         # records what expressions and modules give, for hovers
         self.watch: Watch | None = None
         self.tape: Tape | None = None
+        # of tensors and layers that do not say it; None where it is not known
+        self.default_dtype: str | None = "float32"
         # called before each statement; an error that it raises ends the interpretation
         self.heed: Callable[[], None] | None = None
         # counts displays and calls of all runs, see `Run.tick`

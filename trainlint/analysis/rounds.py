@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from trainlint.analysis import dims
 from trainlint.analysis.builtin_names import BUILTINS
-from trainlint.analysis.tape import Mark, Returned, Site, Tape
+from trainlint.analysis.tape import Entry, Mark, Returned, Round, Site, Tape
 from trainlint.analysis.unrolling import parts_in, parts_of
 from trainlint.analysis.values import Array, Const, Value
 from trainlint.syntax import ir
@@ -66,14 +66,16 @@ def names_in(expr: ir.Expr) -> set[str]:
     return {part.id for part in parts_in(expr) if isinstance(part, ir.Name)}
 
 
-def is_backward(entry: Site | Mark | Returned) -> bool:
+def is_backward(entry: Entry) -> bool:
     return isinstance(entry, Mark) and entry.event.kind == "backward"
 
 
-def alike(a: Site | Mark | Returned, b: Site | Mark | Returned) -> bool:
+def alike(a: Entry, b: Entry) -> bool:
     """Do two entries do the same, with as much alive around them?"""
     if isinstance(a, Returned) or isinstance(b, Returned):
         return isinstance(a, Returned) and isinstance(b, Returned) and sizes_alike(a.values, b.values)
+    if isinstance(a, Round) or isinstance(b, Round):
+        return isinstance(a, Round) and isinstance(b, Round)
     if {key: len(held) for key, held in counted(a)} != {key: len(held) for key, held in counted(b)}:
         return False
     if isinstance(a, Mark) or isinstance(b, Mark):

@@ -26,6 +26,7 @@ from trainlint.analysis.rounds import Rounds
 from trainlint.analysis.run import Run
 from trainlint.analysis.scalars import binary, compare
 from trainlint.analysis.scope import Scope, merge
+from trainlint.analysis.tape import round_over
 from trainlint.analysis.unrolling import MAX_UNROLLED, inside_a_step, most_rounds, unrollable
 from trainlint.analysis.values import (
     Array,
@@ -395,6 +396,7 @@ def _loop(run: Run, scope: Scope, stmt: ir.For | ir.While, over: Value | None, s
     def body() -> bool:
         start()
         execute_block(run, scope, stmt.body)
+        round_over(run)
         return False
 
     # there may be no round at all

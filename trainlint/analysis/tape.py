@@ -98,17 +98,28 @@ class Returned:
 
 
 @dataclass(slots=True, eq=False)
+class Round:
+    """A round of the innermost loop is over: what functions held that were called in it is gone."""
+
+    live: Live
+    loops: tuple[Loop, ...]
+
+
+Entry: TypeAlias = Site | Mark | Returned | Round
+
+
+@dataclass(slots=True, eq=False)
 class Tape:
     """The sites and marks of a program, in order; `full` where some were dropped.
 
     `compiled` are the places of `torch.compile`: what runs there are other operations than those that are recorded.
     """
 
-    entries: list[Site | Mark | Returned] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
     full: bool = False
     compiled: list[Place] = field(default_factory=list)
 
-    def add(self, entry: Site | Mark | Returned) -> None:
+    def add(self, entry: Entry) -> None:
         if len(self.entries) >= MAX_SITES:
             self.full = True
         else:
@@ -134,7 +145,7 @@ def record(
     tape = run.program.tape
     if tape is None or run.muted:
         return result
-    if op in HANDS_ON:
+    if op in HANDS_ON or (op in CONTAINERS and any(result is operand for operand in operands)):
         return result
     if composed(op) and any(isinstance(entry, Site) for entry in tape.entries[before:]):
         return result
@@ -158,6 +169,10 @@ HANDS_ON = frozenset(
         *("next", "iter", "getattr", "sum"),
     )
 )
+
+
+# without layers they give what they are given
+CONTAINERS = frozenset({"torch.nn.Sequential"})
 
 
 def composed(op: str) -> bool:
@@ -186,6 +201,12 @@ def left(run: Run, result: Value) -> None:
         values = tuple(held_by(result))
         if values:
             run.program.tape.add(Returned(values, run.loops))
+
+
+def round_over(run: Run) -> None:
+    """Record that the body of a loop has been left."""
+    if run.program.tape is not None and not run.muted:
+        run.program.tape.add(Round(alive(run), run.loops))
 
 
 def renewed(result: Value, known: set[int]) -> Value:

@@ -48,12 +48,5 @@ def inner(model: Value) -> Value | None:
 
 
 def default_dtype(program: Program) -> bool:
-    """May parameters and tensors be of another dtype than float32 without saying so?"""
-    return any(isinstance(call, Call) and changes_default(call) for call in program.facts)
-
-
-def changes_default(call: Call) -> bool:
-    if call.name not in ("torch.set_default_dtype", "torch.set_default_tensor_type") or not call.args:
-        return False
-    named = getattr(call.args[0], "name", getattr(call.args[0], "value", ""))
-    return str(named).rpartition(".")[2] not in ("float32", "float", "FloatTensor")
+    """May parameters and tensors be of a dtype that is not known without saying so?"""
+    return program.default_dtype is None

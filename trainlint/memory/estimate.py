@@ -14,7 +14,7 @@ from trainlint.analysis.facts import TrainLoop
 from trainlint.analysis.listing import optimised
 from trainlint.analysis.modules import OWN, is_module, walk
 from trainlint.analysis.program import Program
-from trainlint.analysis.tape import Mark, Returned, Site
+from trainlint.analysis.tape import Entry, Mark, Site
 from trainlint.analysis.values import Instance, Obj, Value, alternatives
 from trainlint.memory.book import Book
 from trainlint.memory.copies import copies, default_dtype
@@ -24,7 +24,7 @@ from trainlint.memory.frozen import frozen
 from trainlint.memory.placing import MOVES, Placing
 from trainlint.memory.plan import AS_WRITTEN, Plan
 from trainlint.memory.playback import Outcome, Playback, is_constant
-from trainlint.memory.precision import Entry, lowered
+from trainlint.memory.precision import lowered
 from trainlint.memory.recompute import checkpointed
 from trainlint.memory.rescale import literal_of, with_number, with_symbol
 from trainlint.memory.sizes import Sizes
@@ -97,7 +97,7 @@ class Step:
         if loop.trace.incomplete or program.tape.full:
             self.unknown.append((None, "the program is too large to be followed whole"))
         if default_dtype(program):
-            self.unknown.append((None, "a default dtype other than float32 is not counted"))
+            self.unknown.append((None, "the default dtype is not known"))
         # what is taken for something that it may not be
         self.assumed: list[tuple[Where, str]] = []
         for place in program.tape.compiled[:1]:
@@ -229,14 +229,14 @@ class Step:
         )
 
 
-def batch_of(entries: Sequence[Site | Mark | Returned], sizes: Sizes) -> int | None:
+def batch_of(entries: Sequence[Entry], sizes: Sizes) -> int | None:
     """The batch size of the step: the first axis of what is moved to the device first."""
     first = first_axis(entries)
     number = sizes.number(first) if first is not None else None
     return number if number is not None else sizes.batch
 
 
-def first_axis(entries: Sequence[Site | Mark | Returned]) -> Value | None:
+def first_axis(entries: Sequence[Entry]) -> Value | None:
     """The first axis of what is moved to the device first, else of what goes into a layer; None where not known."""
     sites = [entry for entry in entries if isinstance(entry, Site)]
     moved = [array for site in sites if site.op in MOVES for array in site.results]
@@ -244,7 +244,7 @@ def first_axis(entries: Sequence[Site | Mark | Returned]) -> Value | None:
     return next((array.shape[0] for array in (*moved, *given) if array.shape), None)
 
 
-def own_optimizers(entries: Sequence[Site | Mark | Returned]) -> list[tuple[Where, str]]:
+def own_optimizers(entries: Sequence[Entry]) -> list[tuple[Where, str]]:
     """Optimizers whose class the program writes itself: what they keep is not followed."""
     found: dict[str, Where] = {}
     for entry in entries:

@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from trainlint.analysis.tape import Mark, Returned, Site
+from trainlint.analysis.tape import Entry, Site
 from trainlint.memory.book import Book
 
 
-def frozen(
-    entries: Sequence[Site | Mark | Returned], book: Book, detached: set[int]
-) -> Sequence[Site | Mark | Returned]:
+def frozen(entries: Sequence[Entry], book: Book, detached: set[int]) -> Sequence[Entry]:
     """The entries as they are where only the parameters that the book trains are.
 
     An operation has a graph where one of its operands has, or where it uses a trained parameter. The tensors that have
     none now are added to `detached`, by their identity.
     """
     attached: set[int] = set()
-    result: list[Site | Mark | Returned] = []
+    result: list[Entry] = []
     for entry in entries:
         if isinstance(entry, Site):
             graph = entry.grad and (

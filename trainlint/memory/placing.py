@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from trainlint.analysis.tape import Mark, Returned, Site
+from trainlint.analysis.tape import Entry, Site
 from trainlint.analysis.values import Array
 
 # what moves a tensor; of these, a cast moves nothing
@@ -18,9 +18,7 @@ class Placing:
     `everything`: of a program that names no device, as in a framework that moves batches itself, all tensors.
     """
 
-    def __init__(
-        self, entries: Sequence[Site | Mark | Returned], weighs: Callable[[Site], bool], everything: bool
-    ) -> None:
+    def __init__(self, entries: Sequence[Entry], weighs: Callable[[Site], bool], everything: bool) -> None:
         sites = [entry for entry in entries if isinstance(entry, Site)]
         self.everything = everything or not any(named(site) for site in sites)
         self.made: dict[int, Site] = {}

@@ -10,8 +10,9 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+from trainlint.analysis.classes import flatten
 from trainlint.analysis.facts import Cond, Loop
-from trainlint.analysis.tape import Live, Mark, Returned, Site, held_by
+from trainlint.analysis.tape import Entry, Live, Mark, Returned, Round, Site, held_by
 from trainlint.analysis.values import Array, Const, Place, Value
 from trainlint.memory import clipping
 from trainlint.memory.book import Book, members_of
@@ -100,7 +101,7 @@ class Playback:
             storage = self.timeline.allocate(bucket.size, "workspace", line, pinned=True)
             self.graph.buckets.update((key, storage) for key in bucket.keys if bucket.views)
 
-    def run(self, entries: Sequence[Site | Mark | Returned]) -> Outcome:
+    def run(self, entries: Sequence[Entry]) -> Outcome:
         """Play the entries of the loop's body. Raises OutOfMemory where the capacity does not suffice."""
         lives = [entry.live for entry in entries if not isinstance(entry, Returned)] or [{}]
         self.cycle = {id(cond.test) for entry in entries if isinstance(entry, Mark) for cond in self.sometimes(entry)}
@@ -114,6 +115,7 @@ class Playback:
         self.stand(lives[0])
         for step, whole in enumerate(steps):
             self.bound = lives[0]
+            self.next_batch()
             if step == 2:
                 self.timeline.watch(self.plan.record)
             self.segments = {}
@@ -132,9 +134,9 @@ class Playback:
         """The conditions under which a step happens or gradients go: every k-th round, with accumulation."""
         return mark.event.conds_in(self.loop) if mark.event.kind in ("step", "zero_grad") else ()
 
-    def conds(self, entry: Site | Mark | Returned) -> list[Cond]:
+    def conds(self, entry: Entry) -> list[Cond]:
         """The conditions between the head of the loop and an entry that are not decided."""
-        if isinstance(entry, Returned):
+        if isinstance(entry, (Returned, Round)):
             return []
         depth = entry.loops.index(self.loop) + 1
         conds = entry.conds if isinstance(entry, Site) else entry.event.conds
@@ -146,7 +148,7 @@ class Playback:
             return False
         return cond.holds != inverted(cond.test)
 
-    def play(self, entry: Site | Mark | Returned) -> None:
+    def play(self, entry: Entry) -> None:
         if self.heed is not None:
             self.heed()
         if isinstance(entry, Returned):
@@ -157,7 +159,7 @@ class Playback:
         self.sweep(entry.live)
         if isinstance(entry, Mark):
             self.mark(entry)
-        else:
+        elif isinstance(entry, Site):
             self.site(entry)
 
     # what dies
@@ -214,6 +216,17 @@ class Playback:
             if len(storages) == len(arrays) and all(map(self.before, arrays)):
                 self.of.update((id(a), storage) for a, storage in zip(arrays, storages, strict=True))
 
+    def next_batch(self) -> None:
+        """The names that the loop binds itself hold what it goes over, no longer what the round before put there."""
+        targets: list[ir.Expr] = []
+        if isinstance(self.loop.node, ir.For):
+            flatten(self.loop.node.target, targets)
+        names = {target.id for target in targets if isinstance(target, ir.Name)}
+        for key in [key for key in self.carried if key[1] in names and key in self.bound]:
+            storages = tuple(self.of[id(a)] for a in self.bound[key] if id(a) in self.of)
+            if storages != self.carried[key]:
+                self.carried[key] = storages
+
     def before(self, array: Array) -> bool:
         """Was a tensor put on the GPU before the loop?"""
         maker = self.placing.made.get(id(array))
@@ -253,6 +266,8 @@ class Playback:
         if effect is None:
             self.outcome.unknown.setdefault(place, self.unclear(site))
             effect = Effect("new")
+        elif stranger := self.stranger(site):
+            self.outcome.unknown.setdefault(place, stranger)
         if is_product(site.op):
             self.timeline.work("forward")
         self.timeline.transient(effect.temporary, place)
@@ -286,6 +301,16 @@ class Playback:
         if any(cond.kind == "other" and id(cond.test) not in self.cycle for cond in self.conds(site)):
             return "whether this line runs is not known"
         return doubt(site)
+
+    def stranger(self, site: Site) -> str:
+        """Why it is not known where an operand with a graph comes from; empty where all are known."""
+        if not site.grad:
+            return ""
+        for array in site.operands:
+            known = id(array) in self.of or self.graph.reaches(id(array)) or self.book.of_value(array) is not None
+            if array.grad is True and not known and not self.before(array):
+                return f"where what goes into `{short(site)}` comes from is not known"
+        return ""
 
     def segment(self, site: Site, effect: Effect) -> Segment | None:
         """The checkpointed call that an operation with a graph belongs to."""
@@ -371,7 +396,7 @@ class Playback:
         """The node of an operation, where a graph hangs on its result."""
         weights = tuple((t.key, t.size) for t in self.book.used(site))
         inputs = [array for array in (*site.operands, *site.casts) if self.graph.reaches(id(array))]
-        if not site.grad or not (inputs or weights):
+        if not site.grad or not (inputs or weights) or all(array.grad is False for array in site.results):
             return
         if segment is None:
             kept = self.kept(site, effect)

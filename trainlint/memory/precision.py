@@ -12,14 +12,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from trainlint.analysis.autocast import Autocast
-from trainlint.analysis.tape import Live, Mark, Returned, Site
+from trainlint.analysis.tape import Entry, Live, Mark, Returned, Round, Site
 from trainlint.analysis.values import Array, Ext, Value
 from trainlint.memory.autocast_lists import COPIED_BFLOAT16, POLICIES, Policy
 from trainlint.memory.book import Book, Tensor
 from trainlint.memory.saved.names import normal
 from trainlint.memory.sizes import FLOATS, Sizes
 
-Entry = Site | Mark | Returned
 CAST = "Tensor.type"
 # layers whose inside runs in half precision but for what stands here
 KEPT_SINGLE = ("norm1.", "norm2.", "norm3.")
@@ -72,7 +71,7 @@ class _Pass:
 
     def run(self, entries: Sequence[Entry]) -> list[Entry]:
         for entry in entries:
-            if isinstance(entry, Returned):
+            if isinstance(entry, (Returned, Round)):
                 self.entries.append(entry)
                 continue
             autocast = self.context(entry)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from trainlint.analysis.tape import Mark, Region, Returned, Site
+from trainlint.analysis.tape import Entry, Region, Site
 from trainlint.analysis.values import Value
 from trainlint.memory.saved import Effect
 from trainlint.memory.timeline import Node, Storage
@@ -72,15 +72,13 @@ def keeps(effect: Effect) -> bool:
     return bool(effect.keeps or effect.extra)
 
 
-def checkpointed(
-    entries: Sequence[Site | Mark | Returned], blocks: Sequence[Value], reentrant: bool = False
-) -> Sequence[Site | Mark | Returned]:
+def checkpointed(entries: Sequence[Entry], blocks: Sequence[Value], reentrant: bool = False) -> Sequence[Entry]:
     """The entries as if each call of one of the modules `blocks` were checkpointed.
 
     What the program checkpoints itself stays as it is.
     """
     wanted = {id(block) for block in blocks}
-    result: list[Site | Mark | Returned] = []
+    result: list[Entry] = []
     regions: dict[tuple[int, int], Region] = {}
     for entry in entries:
         block = None

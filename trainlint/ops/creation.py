@@ -18,7 +18,6 @@ from trainlint.ops.dtypes import (
 )
 from trainlint.ops.layout import added, integer, size
 
-DEFAULT = "float32"
 # longer tensors of numbers are not remembered number by number
 MAX_NUMBERS = 256
 
@@ -85,7 +84,7 @@ def short(call: OpCall) -> str:
 @op("torch.zeros", "torch.ones", "torch.empty", "torch.rand", "torch.randn")
 def from_sizes(call: OpCall) -> Value | None:
     """`torch.zeros(2, 3)`: float32 unless a dtype is given; `rand` lies between 0 and 1."""
-    dtype = dtype_given(call, DEFAULT)
+    dtype = dtype_given(call, call.run.program.default_dtype)
     shape = shape_given(call, call.args)
     if short(call).startswith("rand") and not drawable(call, shape, dtype):
         return Array()
@@ -127,7 +126,11 @@ def randperm(call: OpCall) -> Value | None:
 def eye(call: OpCall) -> Value | None:
     rows = call.arg(0, "n")
     columns = call.arg(1, "m")
-    return fresh(call, (size(rows), size(columns if columns is not None else rows)), dtype_given(call, DEFAULT))
+    return fresh(
+        call,
+        (size(rows), size(columns if columns is not None else rows)),
+        dtype_given(call, call.run.program.default_dtype),
+    )
 
 
 @op("torch.linspace", "torch.logspace")
@@ -135,7 +138,7 @@ def linspace(call: OpCall) -> Value | None:
     steps = call.arg(2, "steps")
     ends = [call.arg(0, "start"), call.arg(1, "end")]
     plain = not any(isinstance(v, Array) for v in ends)
-    made = fresh(call, (size(steps),), dtype_given(call, DEFAULT if plain else None))
+    made = fresh(call, (size(steps),), dtype_given(call, call.run.program.default_dtype if plain else None))
     first, last, count = (number(value) for value in (*ends, steps))
     certain = call.run.program.tape is not None or not any(getattr(value, "default", None) for value in (*ends, steps))
     if certain and call.name.endswith("linspace") and first is not None and last is not None and isinstance(count, int):
@@ -155,7 +158,7 @@ def arange(call: OpCall) -> Value | None:
     end = call.kwargs.get("end") or (values[1] if len(values) > 1 else values[0] if values else Unknown())
     step = call.kwargs.get("step") or (values[2] if len(values) > 2 else Const(1))
     types = [scalar_type(v) for v in (start, end, step)]
-    otherwise = None if None in types else DEFAULT if "float32" in types else "int64"
+    otherwise = None if None in types else call.run.program.default_dtype if "float32" in types else "int64"
     return fresh(call, (count(call, start, end, step),), dtype_given(call, otherwise))
 
 
@@ -171,6 +174,15 @@ def count(call: OpCall, start: Value, end: Value, step: Value) -> Value:
         length = dims.sub(end, start)
         return length if dims.at_least(length, Const(0)) else Unknown()
     return Unknown()
+
+
+@op("torch.set_default_dtype", "torch.set_default_tensor_type")
+def set_default(call: OpCall) -> Value | None:
+    """What is made from here on has this dtype unless it is told otherwise; None where it is not known."""
+    given = call.args[0] if call.args else next(iter(call.kwargs.values()), None)
+    last = getattr(given, "name", None) or (given.value if isinstance(given, Const) else "")
+    call.run.program.default_dtype = TENSOR_TYPES.get(str(last).rpartition(".")[2]) or dtype_named(given)
+    return Const(None)
 
 
 # from data
@@ -191,6 +203,8 @@ def tensor(call: OpCall) -> Value | None:
         )  # fmt: skip
     made = of_data(call, value)
     inner = innermost(value)
+    if inner is None and made.dtype == "float32":
+        made.dtype = call.run.program.default_dtype
     if inner is not None and inner.layout is not None and isinstance(value, Seq):
         shape = made.shape
         made = added(call, inner).but(lib="torch", shape=shape, dtype=made.dtype)
@@ -217,7 +231,7 @@ def of_rows(call: OpCall, value: Seq) -> Array:
     if value.items is None:
         return Array()
     if not value.items:
-        return Array(shape=(Const(0),), dtype=DEFAULT)
+        return Array(shape=(Const(0),), dtype=call.run.program.default_dtype)
     rows = [of_data(call, item) for item in value.items[:256]]
     dtype = rows[0].dtype
     shape = rows[0].shape
@@ -249,7 +263,7 @@ def from_numpy(call: OpCall) -> Value | None:
 @op("torch.Tensor", *(f"torch.{name}" for name in TENSOR_TYPES))
 def typed(call: OpCall) -> Value | None:
     """`torch.FloatTensor(data)`, `torch.Tensor(2, 3)`: sizes where all are integers, data where it is a sequence."""
-    dtype = TENSOR_TYPES.get(short(call), DEFAULT)
+    dtype = TENSOR_TYPES.get(short(call), call.run.program.default_dtype)
     if len(call.args) == 1 and isinstance(call.args[0], Array):
         value = call.args[0]
         return value.but(lib="torch", grad=False, dtype=dtype, tail=value.tail, origin=call.step(call.name, value))
@@ -310,4 +324,8 @@ def normal(call: OpCall) -> Value | None:
     if array is not None:
         return Array(shape=array.shape if len(call.args) < 2 else None, grad=False)
     shape = call.arg(2, "size")
-    return fresh(call, shape_given(call, [shape]) if shape is not None else None, dtype_given(call, DEFAULT))
+    return fresh(
+        call,
+        shape_given(call, [shape]) if shape is not None else None,
+        dtype_given(call, call.run.program.default_dtype),
+    )

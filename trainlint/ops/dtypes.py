@@ -273,8 +273,11 @@ def device_attribute(call: OpCall) -> Value | None:
 @array_method(".is_cuda")
 def is_cuda(call: OpCall) -> Value | None:
     array = call.receiver
-    known = isinstance(array, Array) and array.device not in (None, "given")
-    return Const(array.device == "cuda") if known and isinstance(array, Array) else Unknown("is_cuda")
+    device = array.device if isinstance(array, Array) else None
+    if device == "given" and call.run.program.tape is not None:
+        # memory is that of a GPU
+        return Const(True)
+    return Const(device == "cuda") if device not in (None, "given") else Unknown("is_cuda")
 
 
 @array_method(".requires_grad")

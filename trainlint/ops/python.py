@@ -11,6 +11,7 @@ from typing import Any
 from trainlint.analysis import dims
 from trainlint.analysis.classes import record
 from trainlint.analysis.iteration import elements, iterate, range_of
+from trainlint.analysis.listing import LISTINGS, listed
 from trainlint.analysis.modules import children, container
 from trainlint.analysis.registry import OpCall, alias, called, kind, method, op
 from trainlint.analysis.run import Run
@@ -146,7 +147,18 @@ def sum_(call: OpCall) -> Value | None:
 
 @op("builtins.next")
 def next_(call: OpCall) -> Value | None:
-    return iterate(call.run, call.scope, call.args[0], call.node) if call.args else None
+    if not call.args:
+        return None
+    over = call.args[0]
+    if (
+        call.run.program.tape is not None
+        and isinstance(over, Obj)
+        and over.kind in LISTINGS
+        and (known := listed(over))
+    ):
+        # `next(model.parameters())`, asked for its dtype and device
+        return known[0]
+    return iterate(call.run, call.scope, over, call.node)
 
 
 @op("builtins.dict", "collections.OrderedDict", "easydict.EasyDict", "munch.Munch", "addict.Dict", "box.Box")

@@ -38,6 +38,7 @@ ALIASES = {
     "arcsin": "asin",
     "arctan": "atan",
     "log_sigmoid": "logsigmoid",
+    "data": "detach",
     "softmax2d": "softmax",
     "concat": "cat",
     "concatenate": "cat",
