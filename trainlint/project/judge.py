@@ -89,9 +89,9 @@ def late_suppressions(
 
     They are what `judge` with `weigh` false could not say. Raises ConfigError.
     """
-    if not suppressions.mentions(document.text):
-        return []
     active, broken = settings.codes(path), broken_lines(document.module)[0]
+    if NEED_TARGET.isdisjoint(active) or not suppressions.mentions(document.text):
+        return []
     found = analyser.check(path, document, enabled_rules(active - NEED_TARGET), base)
     complete = not broken and not analyser.failures
     ends = () if joined is None else joined.last_lines()

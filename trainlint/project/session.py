@@ -141,7 +141,7 @@ class Session:
             return FileReport(path, error="the file is not open", skipped=True)
         try:
             self.settings.config(os.path.dirname(path))
-            if not may_concern(document.text.encode("utf-8", "surrogatepass")) and "trainlint" not in document.text:
+            if not may_concern(document.text.encode("utf-8", "surrogatepass")):
                 return FileReport(path)
             with self._ready_analyser().heeding(heed):
                 return self._judge(path, lambda: document, self._notebooks.get(path), weigh=False)

@@ -150,20 +150,25 @@ class Models:
         except Exception:
             logger.exception("the memory model of %s failed", source.uri)
             return
-        if found is None or self._sources.by_key(source.key) is not source:
+        if self._sources.by_key(source.key) is not source:
+            return
+        known = self._models.get(source.key)
+        if found is None:
+            if known is not None and known.findings:
+                known.findings = []
+                self._new_findings(source)
             return
         notes, findings, broken, snapshots = found
-        known = self._models.get(source.key)
         if snapshots[source.path].revision != source.revision:
             return
-        if broken and known is not None and worse(notes, known.notes):
-            return
-        if known is None and not notes.loops:
-            return
         moving = [each for one in findings if (each := moving_finding(one, snapshots[source.path])) is not None]
-        self._models[source.key] = Model(notes, self._placed(notes, snapshots), moving)
-        if known is None or known.notes != notes:
-            self._new_figures()
+        if broken and known is not None and worse(notes, known.notes):
+            # figures stay while code is half typed; findings are those of the text
+            self._models[source.key] = Model(known.notes, known.shown, moving)
+        elif known is not None or notes.loops or moving:
+            self._models[source.key] = Model(notes, self._placed(notes, snapshots), moving)
+            if known is None or known.notes != notes:
+                self._new_figures()
         if [each.finding for each in moving] != ([each.finding for each in known.findings] if known else []):
             self._new_findings(source)
 
@@ -171,8 +176,14 @@ class Models:
         self, session: Session, source: Source, heed: Callable[[], None]
     ) -> tuple[Notes, tuple[Finding, ...], bool, dict[str, Snapshot]] | None:
         """On the worker: the notes, the findings, are there broken statements, and the texts that they are about."""
+        from trainlint.project.errors import UsageError
+
         snapshot = self._checks.given(source.key)
-        found = session.notes(source.path, heed) if snapshot is not None else None
+        try:
+            found = session.notes(source.path, heed) if snapshot is not None else None
+        except UsageError:
+            # the check tells of the configuration
+            return None
         if found is None or snapshot is None:
             return None
         notes, findings, broken = found
