@@ -98,3 +98,29 @@ def test_a_loss_that_is_no_number(lab: Lab) -> None:
     text = PLAIN.replace("    loss.backward()", "    loss = loss * float('nan')\n    loss.backward()")
     codes = {(each.code, each.level) for each in lab.measured(text, device="cpu").findings}
     assert ("RT004", "error") in codes
+
+
+def test_a_graph_that_is_kept(lab: Lab) -> None:
+    summed = PLAIN.replace("for images", "total = 0\nfor images") + "    total = total + loss\n"
+    listed = PLAIN.replace("for images", "outputs = []\nfor images") + "    outputs.append(loss * 2)\n"
+    for text, line in ((summed, "total = total"), (listed, "outputs.append")):
+        found = lab.measured(text).findings
+        number = next(at for at, each in enumerate(text.splitlines(), 1) if line in each)
+        assert ("RT008", number) in {(each.code, each.where and each.where[1]) for each in found}
+
+
+def test_the_last_loss_under_another_name_is_no_kept_graph(lab: Lab) -> None:
+    last = PLAIN.replace("for images", "last = None\nfor images") + "    last = {'loss': loss}\n"
+    plain = PLAIN.replace("for images", "total = 0\nfor images") + "    total = total + loss.detach()\n"
+    for text in (last, plain):
+        measured = lab.measured(text)
+        assert measured.findings == []
+        assert measured.steps == 2
+
+
+def test_values_asked_for_again_and_again_on_every_device(lab: Lab) -> None:
+    text = PLAIN + "    for _ in range(5):\n        loss.item()\n"
+    for device in ("fake", "cpu"):
+        found = lab.measured(text, device=device).findings
+        assert [(each.code, each.where and each.where[1]) for each in found] == [("RT007", len(text.splitlines()))]
+        assert "5 times a step" in found[0].message

@@ -158,3 +158,10 @@ def test_wrong_use(lab: Lab) -> None:
         done = lab.command(*arguments)
         assert done.returncode == 2
         assert len(done.stderr.decode().strip().splitlines()) == 1
+
+
+def test_a_limit_of_memory_ends_the_program_with_its_own_error(lab: Lab) -> None:
+    text = "import numpy\nkept = numpy.ones(3 << 28)\n"
+    outcome = lab.run(text, memory_limit=1 << 30)
+    assert outcome.recording is None
+    assert "MemoryError" in outcome.why

@@ -187,6 +187,9 @@ class Run:
             return
         if not isinstance(message, dict):
             return
+        if message.get("type") == "findings" and outcome.recording is not None:
+            # what one more step has shown
+            outcome.recording["findings"] = [*outcome.recording.get("findings", ()), *message["findings"]]
         if message.get("type") == "recording":
             outcome.recording = message
         elif message.get("type") == "failed":

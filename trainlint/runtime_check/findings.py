@@ -1,4 +1,4 @@
-"""What a running step shows of mistakes: the findings RT001 to RT007.
+"""What a running step shows of mistakes: the findings RT001 to RT008.
 
 Gradients, optimizers and batches are looked at on every device. Values (RT003, RT004, RT005) are read where they are
 real and reading them changes no measured byte: on the CPU.
@@ -13,6 +13,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
+from .kept_graph import keeping
 from .modes import without_modes
 from .steps import Steps, modules
 
@@ -41,6 +42,8 @@ class Findings:
         # a gradient scaler runs into infinity on purpose
         self._scaled = False
         self._looked_at_batch = False
+        # as many values were asked for in the first step, by line
+        self._first_syncs = collections.Counter[int]()
         steps.watchers.append(self)
         if values:
             self._watch_cross_entropy()
@@ -151,6 +154,8 @@ class Findings:
                     self._with_gradient.add(id(parameter))
                 elif parameter.requires_grad:
                     self._without[id(parameter)] = parameter
+        if self.steps.steps == 1:
+            self._first_syncs = collections.Counter(self.steps.tracker.syncs)
         with without_modes():
             for key, (parameter, before) in self._before.items():
                 if parameter.detach().flatten()[:SAMPLE].tolist() == before:
@@ -176,13 +181,24 @@ class Findings:
             if key not in self._changed:
                 text = f"{self.name(parameter)} has a gradient and did not change in a step: look at its learning rate"
                 self.add("RT003", "unchanged-parameter", "warning", text, self.place(parameter))
+        # from the end of the first step on: what stands behind the last one in the loop is not reached any more
+        cycles = max(1, self.steps.steps - 1)
         for place, count in self.steps.tracker.syncs.items():
-            often = count / max(1, self.steps.steps)
+            often = (count - self._first_syncs[place]) / cycles
             if often >= MANY_SYNCS:
                 text = (
                     f"host and device wait for each other {often:.0f} times a step here: a value is asked for each time"
                 )
                 self.add("RT007", "many-synchronisations", "info", text, place)
+
+    def graph_kept(self) -> bool:
+        """Report the tensors that keep the graph of the first step (RT008); were there any?"""
+        tracker = self.steps.tracker
+        places = {tracker.of_line[born] for each in keeping(self.steps) if (born := tracker.birth(each)) >= 0}
+        for place in sorted(places):
+            text = "the tensor made here keeps the graph of a step that is over, so memory grows from step to step: "
+            self.add("RT008", "graph-kept", "warning", text + "keep `.item()` or `.detach()` of it", place)
+        return bool(places)
 
     def place(self, parameter: Any) -> int:
         """The line that made a parameter."""

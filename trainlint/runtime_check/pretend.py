@@ -216,8 +216,24 @@ def _patch_cuda_module() -> None:
         for name in ("synchronize", "set_device_index", "set_device_idx", "empty_cache"):
             setattr(accelerator, name, answering(None))
     torch.backends.cuda.is_built = answering(True)
-    torch.nn.DataParallel = lambda module, *args, **kwargs: module
+    _patch_data_parallel()
     torch.Generator = _generators()
+
+
+def _patch_data_parallel() -> None:
+    """On one card `DataParallel` is the model itself. It stays a class: libraries ask whether a model is one."""
+    plain: Any = torch.nn.DataParallel
+
+    class Kind(type(plain)):  # type: ignore[misc]
+        def __instancecheck__(cls, value: Any) -> bool:
+            return isinstance(value, plain)
+
+        def __call__(cls, module: Any, *args: Any, **kwargs: Any) -> Any:
+            return module
+
+    torch.nn.DataParallel = torch.nn.parallel.DataParallel = Kind(
+        "DataParallel", (plain,), {"__module__": plain.__module__}
+    )
 
 
 def answering(value: Any) -> Callable[..., Any]:

@@ -18,6 +18,7 @@ from .after_import import AfterImport
 from .channel import Channel
 from .cuda_rules import use_cuda_rules
 from .findings import Findings
+from .kept_graph import keeping
 from .pretend import Pretend, pretend_cuda
 from .quiet import quiet
 from .stand_ins import StandIns
@@ -44,6 +45,7 @@ class Session:
         self.findings = Findings(self.steps, self.device == "cpu")
         self.steps.on_batch = self.findings.batch
         self.steps.on_progress = lambda done: channel.send("progress", done=done, of=spec["steps"])
+        self.reported = False
         self._prepare()
 
     def _prepare(self) -> None:
@@ -82,8 +84,20 @@ class Session:
     # ---- the end
 
     def finished(self) -> None:
-        """Called inside the last step: report, and end the process at once."""
-        self.report()
+        """Called inside the last step: report, and end the process at once.
+
+        Where the graph of an earlier step lives, one more step shows whether it stays; the figures are those of before.
+        """
+        if self.reported:
+            before = len(self.findings.found)
+            self.findings.graph_kept()
+            self.channel.send("findings", findings=self.findings.found[before:])
+        else:
+            self.report()
+            if keeping(self.steps):
+                self.reported = self.tracker.active = True
+                self.steps.once_more()
+                return
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(Exception):
                 stream.flush()
@@ -91,6 +105,8 @@ class Session:
 
     def ended(self) -> None:
         """The program came to its end before it had done all steps."""
+        if self.reported:
+            return
         if self.steps.steps or self.steps.backwards:
             done = self.steps.steps
             self.note(f"the program ended after {done} optimizer step{'' if done == 1 else 's'}")

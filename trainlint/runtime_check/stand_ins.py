@@ -6,7 +6,7 @@ import importlib.abc
 import importlib.machinery
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import Any
 
 WATCHERS = frozenset(
@@ -57,6 +57,14 @@ class _Empty(ModuleType):
         return Nothing()
 
 
+def only_asked() -> bool:
+    """Does somebody ask with `importlib.util.find_spec` whether a package is there, and import nothing?"""
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None and frame.f_globals.get("__name__") == "importlib._bootstrap":
+        frame = frame.f_back
+    return frame is not None and frame.f_globals.get("__name__") == "importlib.util"
+
+
 class StandIns(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Asked last, when nobody else has the module."""
 
@@ -71,7 +79,7 @@ class StandIns(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
         package = fullname.partition(".")[0]
-        if package not in WATCHERS:
+        if package not in WATCHERS or only_asked():
             return None
         if package == fullname:
             self._note(f"the package {package} is not installed: nothing is logged to it")

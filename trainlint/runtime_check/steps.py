@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
-from .tracker import Place, Tracker
+from .tracker import Place, Tracker, sequence_number
 
 # how many times the wanted steps other optimizers may do while one of them has not begun
 PATIENCE = 4
@@ -43,6 +43,9 @@ class Steps:
         self.batch_bytes = 0
         self.loader_batches: collections.Counter[int] = collections.Counter()
         self.transfer_batches: collections.Counter[int] = collections.Counter()
+        # autograd's sequence number where the loop began and where the first step of the last optimizer ended
+        self.loop_sequence: int | None = None
+        self.window_sequence: int | None = None
         self._loaded = False
         # what was moved before the loop is no batch
         self._in_loop = False
@@ -54,19 +57,26 @@ class Steps:
 
     def moment(self, name: str) -> None:
         if name == "window":
+            self.window_sequence = sequence_number()
             self.on_window()
         self.moments.append((len(self.tracker.events), name, self.tracker.lines.current(2)))
 
     def transferred(self, tensor: torch.Tensor) -> None:
         """A tensor was moved to the card."""
+        self._loop_begins()
         if tensor.dim() > 0:
             self.tracker.mark(tensor, "batch")
             self.transfers += tensor.untyped_storage().nbytes()
             if self._in_loop:
                 self.transfer_batches[int(tensor.shape[0])] += 1
 
+    def _loop_begins(self) -> None:
+        if self.loop_sequence is None:
+            self.loop_sequence = sequence_number()
+
     def loads(self, size: int | None) -> None:
         """A data loader is asked for a batch of `size` samples: what was moved since the last one is a batch."""
+        self._loop_begins()
         self._batch_ends()
         if not self._loaded:
             self._loaded, self.batch_bytes = True, 0
@@ -183,6 +193,11 @@ class Steps:
         if not self._over:
             self._over = True
             self.finished()
+
+    def once_more(self) -> None:
+        """One more step, to see whether what it showed stays so."""
+        self.wanted += 1
+        self._over = False
 
     # ---- roles
 

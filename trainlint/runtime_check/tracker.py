@@ -152,6 +152,11 @@ class Tracker(TorchDispatchMode):
         number = self.where.get(key, -1) if key is not None else -1
         return number if number >= 0 else None
 
+    def birth(self, tensor: torch.Tensor) -> int:
+        """The number of the tensor's storage on either side; -1 where it was never seen."""
+        number = self.where.get(key_of(tensor) or 0)
+        return -1 if number is None else number if number >= 0 else -1 - number
+
     def mark(self, tensor: torch.Tensor, role: str) -> None:
         """Say what a storage is for. Kept also for a storage that is still on the host."""
         key = key_of(tensor)
