@@ -91,8 +91,6 @@ def transformers(source: Path, index: dict[str, str]) -> int:
     """Writes the families of transformers beside the frame, which stays; gives the bytes."""
     folder = TARGET / "transformers"
     shutil.rmtree(folder / "models", ignore_errors=True)
-    frame = ast.parse((folder / "frame.txt").read_text(encoding="utf-8"))
-    index |= {f"{FRAME}.{each}": FRAME for each in public(frame)}
     size = 0
     for name in FAMILIES:
         module = f"transformers.models.{name}.modeling_{name}"
@@ -109,6 +107,13 @@ def transformers(source: Path, index: dict[str, str]) -> int:
     return size
 
 
+def by_hand(index: dict[str, str]) -> None:
+    """The names of what is written by hand: the models of timm, and what transformers puts around its models."""
+    for module in (FRAME, "timm.models", "timm.swin"):
+        text = (TARGET / Path(*module.split("."))).with_suffix(".txt").read_text(encoding="utf-8")
+        index |= {f"{module}.{each}": module for each in public(ast.parse(text))}
+
+
 LIBRARIES = {"torchvision": torchvision, "transformers": transformers}
 
 
@@ -119,6 +124,7 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=Path, help="the folder of the package (default: the installed one)")
     options = parser.parse_args()
     index = {f"torch.nn.{name}": "torch.nn.modules.transformer" for name in TRANSFORMER}
+    by_hand(index)
     before = json.loads((TARGET / "index.json").read_text(encoding="utf-8"))
     for name, write in LIBRARIES.items():
         if options.libraries and name not in options.libraries:

@@ -5,18 +5,61 @@ from __future__ import annotations
 from itertools import cycle
 from typing import Any
 
-TORCHVISION = (
-    *("alexnet", "convnext_large", "convnext_tiny", "densenet121", "densenet201", "efficientnet_b0", "efficientnet_b7"),
-    *("efficientnet_v2_l", "efficientnet_v2_s", "googlenet", "inception_v3", "maxvit_t", "mnasnet0_5", "mnasnet1_3"),
-    *("mobilenet_v2", "mobilenet_v3_large", "mobilenet_v3_small", "regnet_x_400mf", "regnet_y_400mf", "resnet152"),
-    *("resnet18", "resnet50", "resnext101_64x4d", "resnext50_32x4d", "shufflenet_v2_x0_5", "shufflenet_v2_x2_0"),
-    *("squeezenet1_0", "squeezenet1_1", "swin_b", "swin_t", "swin_v2_b", "swin_v2_t", "vgg11", "vgg16_bn", "vgg19"),
-    *("vit_b_16", "vit_l_32", "wide_resnet50_2"),
-)
+# (batch with Adam, with SGD) → models
+TORCHVISION = {
+    (8, 4): (
+        "alexnet",
+        "efficientnet_b0",
+        "inception_v3",
+        "mobilenet_v3_small",
+        "resnet18",
+        "swin_t",
+        "vgg16_bn",
+        "wide_resnet50_2",
+    ),
+    (32, 16): (
+        "convnext_large",
+        "efficientnet_v2_s",
+        "mnasnet0_5",
+        "resnet152",
+        "shufflenet_v2_x2_0",
+        "swin_v2_t",
+        "vit_b_16",
+    ),
+    (16, 8): (
+        "convnext_tiny",
+        "efficientnet_b7",
+        "maxvit_t",
+        "mobilenet_v3_large",
+        "resnet50",
+        "shufflenet_v2_x0_5",
+        "swin_b",
+        "vgg19",
+    ),
+    (2, 32): (
+        "densenet121",
+        "efficientnet_v2_l",
+        "mnasnet1_3",
+        "resnext50_32x4d",
+        "squeezenet1_0",
+        "swin_v2_b",
+        "vit_l_32",
+    ),
+    (4, 2): (
+        "densenet201",
+        "googlenet",
+        "mobilenet_v2",
+        "regnet_x_400mf",
+        "regnet_y_400mf",
+        "resnext101_64x4d",
+        "squeezenet1_1",
+        "vgg11",
+    ),
+}
 TIMM = (
     *("convnext_tiny", "deit_small_patch16_224", "densenet121", "efficientnet_b0", "mobilenetv3_large_100", "resnet18"),
     *("resnet34", "resnet50", "resnet101", "resnext50_32x4d", "swin_tiny_patch4_window7_224", "vgg16"),
-    *("vit_base_patch16_224", "vit_tiny_patch16_224", "tf_efficientnet_b0", "regnety_004"),
+    *("vit_base_patch16_224", "vit_tiny_patch16_224"),
 )
 SMALL = "hidden_size=128, num_hidden_layers=3, num_attention_heads=4, intermediate_size=512, vocab_size=1000"
 GPT2 = "n_embd=128, n_layer=3, n_head=4, vocab_size=1000"
@@ -86,8 +129,8 @@ def cases(library: str) -> list[dict[str, Any]]:
             case = {"model": name, "options": ", num_classes=10"}
             found += [{**case, "optimizer": "AdamW", "batch": batch}, {**case, "optimizer": "SGD", "batch": 4}]
         return found
-    for name, batch in zip(TORCHVISION, cycle((8, 32, 16, 2, 4)), strict=False):
-        batch = 4 if name.startswith("regnet") else batch
-        for optimizer, size in (("Adam", batch), ("SGD", max(2, batch // 2))):
-            found.append({"model": name, "optimizer": optimizer, "batch": size})
+    for batches, names in TORCHVISION.items():
+        for name in names:
+            case = {"model": name}
+            found += [{**case, "optimizer": o, "batch": n} for o, n in zip(("Adam", "SGD"), batches, strict=True)]
     return found

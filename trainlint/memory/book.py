@@ -69,7 +69,7 @@ class Book:
         self.buckets: list[tuple[Bucket, Where]] = []
         self._layers: dict[int, list[Tensor]] = {}
         self._parameters: dict[int, Tensor] = {}
-        # the arrays that are buffers, by identity
+        # the arrays that are buffers, and views of what stands, by identity
         self._buffers: set[int] = set()
         self._seen: set[Hashable] = set()
         self._instead: str | None = None
@@ -150,11 +150,19 @@ class Book:
         """Does an operation work with weights of the models?"""
         if self.of_layer(site.layer):
             return True
-        return any(id(a) in self._buffers or self.of_value(a) is not None for a in site.operands)
+        return any(map(self.stands, site.operands))
 
     def of_value(self, array: Array) -> Tensor | None:
         """The parameter that a tensor is."""
         return self._parameters.get(id(array.source)) if array.source is not None else None
+
+    def stands(self, array: Array) -> bool:
+        """Is a tensor a parameter, a buffer or a view of one?"""
+        return id(array) in self._buffers or self.of_value(array) is not None
+
+    def add_view(self, array: Array) -> None:
+        """A tensor that shares the storage of a parameter or buffer."""
+        self._buffers.add(id(array))
 
     def as_value(self, tensor: Tensor) -> Array:
         """The tensor that a parameter of a layer is; the same one each time."""

@@ -369,7 +369,10 @@ class Playback:
             if source is not None:
                 self.of[id(array)] = source
                 source.flying = True
-            elif effect.output != "none" and not (shares and self.book.of_value(site.operands[0]) is not None):
+            elif shares and self.book.stands(site.operands[0]):
+                # a view of a parameter or buffer, which is there anyway
+                self.book.add_view(array)
+            elif effect.output != "none":
                 total += self.made(site, array, "activations", place, effect.storage)
         return total
 

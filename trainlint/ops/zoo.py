@@ -27,7 +27,7 @@ from trainlint.analysis.values import (
     is_none,
     truth,
 )
-from trainlint.ops import zoo_tables
+from trainlint.ops import timm_models, zoo_tables
 from trainlint.ops.hf_models import automatic
 from trainlint.ops.layers import first_array, here, nothing, of_rank, use
 from trainlint.ops.torchvision import preset_of
@@ -78,6 +78,9 @@ def timm_model(call: OpCall) -> Value | None:
     obj = made(call, call.name)
     name = call.const(0, "model_name")
     found = entry("timm", name) if isinstance(name, str) else None
+    followed = timm_models.inside(call, str(name), found) if found is not None else None
+    if followed is not None:
+        return followed
     if found is not None and not obj.spilled and is_none(obj.kwargs.get("checkpoint_path", Const(None))):
         fill(obj, found, ("timm", name), obj.kwargs.get("num_classes"), obj.kwargs.get("in_chans"))
     return obj
