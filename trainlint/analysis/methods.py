@@ -247,6 +247,12 @@ def call_builtin_method(
     if isinstance(receiver, Seq):
         return _sequence_method(run, scope, receiver, name, args or list(kwargs.values()), node)
     if isinstance(receiver, Mapping):
+        if name == "to" and receiver.items and all(isinstance(v, Array) for v in receiver.items.values()):
+            # what a tokenizer gives moves as one
+            from trainlint.analysis.calls import call_method
+
+            moved = {k: call_method(run, scope, v, name, args, kwargs, node) for k, v in receiver.items.items()}
+            return Mapping(moved, receiver.open, receiver.origin)
         return _mapping_method(run, receiver, name, args, kwargs)
     if isinstance(receiver, Const):
         if isinstance(receiver.value, str):

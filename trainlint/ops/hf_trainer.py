@@ -72,8 +72,16 @@ def train(call: OpCall) -> Value | None:
         loop.unseen.append("gradient_accumulation_steps")
     loader = loader_of(call, loop, holder, args)
     optimizer = optimizer_of(call, loop, holder, model, args)
+    if isinstance(model, Instance) and isinstance(config := model.attrs.get("config"), Instance):
+        # `use_cache` of TrainingArguments
+        call.run.touch(config, "use_cache")
+        config.attrs["use_cache"] = option(args, "use_cache") or Const(False)
     for name in OTHER:
         value = option(args, name)
+        if name == "gradient_checkpointing" and is_on(value) and isinstance(model, Instance) and model.cls.file.library:
+            given_options = option(args, "gradient_checkpointing_kwargs")
+            loop.method(model, "gradient_checkpointing_enable", *([given_options] if given_options is not None else []))
+            continue
         if value is not None and not (isinstance(value, Const) and not value.value):
             loop.unseen.append(name)
     dtype = next((d for n, d in (("bf16", "bfloat16"), ("fp16", "float16")) if is_on(option(args, n))), None)

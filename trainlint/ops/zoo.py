@@ -30,6 +30,7 @@ from trainlint.analysis.values import (
 from trainlint.ops import timm_models, zoo_tables
 from trainlint.ops.hf_models import automatic
 from trainlint.ops.layers import first_array, here, nothing, of_rank, use
+from trainlint.ops.tokenizers import tokenizer
 from trainlint.ops.torchvision import preset_of
 from trainlint.ops.zoo_tables import entry, weights
 
@@ -89,7 +90,7 @@ def timm_model(call: OpCall) -> Value | None:
 @op("transformers.*")
 def transformers_model(call: OpCall) -> Value | None:
     """`AutoModel….from_pretrained("bert-base-uncased")`: a module with a configuration."""
-    inside = automatic(call)
+    inside = automatic(call) or tokenizer(call)
     if inside is not None:
         return inside
     cls, _, maker = call.name.rpartition(".")
