@@ -318,8 +318,9 @@ def play(root: Path, seconds: float, seed: int = 0, pause: float = 0.05) -> Play
         for _ in range(ACTIONS_BETWEEN_RESTS):
             session.act()
             time.sleep(pause * session.chance.random() * 2)
+        known = len(session.stale)
         session.rest()
-        if session.stale and session.stale[-1] not in session.stale[:-1]:
+        if len(session.stale) > known:
             print(f"after {sum(session.actions.values())} actions: {session.stale[-1]}", flush=True)
     return session
 

@@ -250,6 +250,21 @@ def test_compared_with_head(write: Write, commit: Callable[[], str]) -> None:
     here.stop()
 
 
+def test_another_commit_with_the_same_file_beside_other_data(write: Write, commit: Callable[[], str]) -> None:
+    script = "import yaml\n\nconfig = yaml.safe_load(open('data.yaml'))\n" + BATCH.replace("=32", "=config['batch']")
+    folder = write({"a.py": script, "data.yaml": "batch: 256\n"})
+    commit()
+    here = session(folder, diff_base="HEAD")
+    here.open(str(folder / "a.py"), script)
+    assert codes(here.check_open(str(folder / "a.py"))) == []
+    write({"data.yaml": "batch: 32\n"})
+    commit()
+    write({"data.yaml": "batch: 256\n"})
+    here.set_base("HEAD")
+    assert codes(here.check_open(str(folder / "a.py"))) == ["LR001"]
+    here.stop()
+
+
 def test_without_a_repository_there_is_no_base(write: Write) -> None:
     folder = write({"a.py": BATCH})
     assert codes(session(folder, diff_base="HEAD").check(str(folder / "a.py"))) == []

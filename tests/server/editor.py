@@ -76,12 +76,19 @@ class RpcError(Exception):
 class Editor:
     """Starts the server and speaks to it. Diagnostics come by pull where the server offers that to this editor."""
 
-    def __init__(self, name: str, root: Path, settings: dict[str, Any] | None = None, **changes: Any) -> None:
+    def __init__(
+        self,
+        name: str,
+        root: Path,
+        settings: dict[str, Any] | None = None,
+        command: list[str] = COMMAND,
+        **changes: Any,
+    ) -> None:
         self.name, self.root, self.settings = name, root, settings
         self.start_params = json.loads((CAPTURES / f"{name}.json").read_text()) | changes
         self.log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `end`
         self.process = subprocess.Popen(
-            COMMAND, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log
+            command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log
         )
         self.ids = itertools.count(1)
         self.answers: dict[int, dict[str, Any]] = {}

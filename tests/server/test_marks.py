@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from trainlint.project.session import Session
+from trainlint.server import git_base
 from trainlint.server.documents import Splice, difference
 from trainlint.server.marks import Mark, moved
 from trainlint.server.worker import GiveWay, Worker
@@ -156,3 +157,20 @@ def test_what_was_known_is_told_while_the_text_has_changed(tmp_path: Path) -> No
     assert session.glance(path, 7, 1) == (False, None), "a new statement says nothing yet"
     session.hover(path, 7, 1)
     assert session.glance(path, 6, 1) == (True, seen)
+
+
+def test_findings_without_a_base_are_made_again_when_git_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(git_base, "GRACE", 0.0)
+
+    async def play(waits: bool) -> list[str]:
+        late: list[str] = []
+        base = git_base.GitBase(Worker(lambda: Session([])), lambda: late.append("late"))
+        base.ask([])
+        if waits:
+            await base.grace()
+        await asyncio.sleep(0.2)
+        await base.grace()
+        return late
+
+    assert asyncio.run(play(waits=True)) == ["late"]
+    assert asyncio.run(play(waits=False)) == []

@@ -11,6 +11,7 @@ from trainlint.analysis.frameworks import frameworks_of
 from trainlint.analysis.program import MAX_FILE_STATEMENTS, Entry, Program, answer_of
 from trainlint.analysis.run import MAX_STATEMENTS
 from trainlint.analysis.values import Func
+from trainlint.analysis.workspace import Workspace
 from trainlint.syntax import ir
 
 # methods whose results are kept in objects that live longer than one entry
@@ -112,6 +113,25 @@ def holds_outside(program: Program) -> bool:
             if program.workspace.data_file(importer, name) is not answer:
                 return False
         elif answer_of(program.workspace.module(importer, level, name)) != answer:
+            return False
+    return True
+
+
+def reads_the_same(program: Program, workspace: Workspace) -> bool:
+    """Does another workspace hold the same in the files that a program has read?"""
+    for (importer, level, name), answer in program.asked.items():
+        if level < 0:
+            if workspace.data_file(importer, name) != answer:
+                return False
+            continue
+        found = workspace.module(importer, level, name)
+        path = None if found is None else found[0]
+        known = answer[0] if isinstance(answer, tuple) else None
+        if path != known:
+            return False
+        # not among the files where imports went too deep
+        file = None if path is None else program.files.get(path)
+        if found is not None and file is not None and file.document.text != found[1].text:
             return False
     return True
 

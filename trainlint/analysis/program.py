@@ -405,8 +405,7 @@ class Program:
 
     def _workspace_module(self, file: File, level: int, dotted: str) -> WorkspaceModule | None:
         located = self.workspace.module(file.path, level, dotted)
-        if self.keeps:
-            self.asked[file.path, level, dotted] = answer_of(located)
+        self.asked[file.path, level, dotted] = answer_of(located)
         return None if located is None else self._module_of(*located)
 
     def _module_of(self, path: str, document: Document, library: bool = False) -> WorkspaceModule:
@@ -432,8 +431,7 @@ class Program:
     def data_file(self, file: File, name: str) -> Value | None:
         """A YAML, JSON or TOML file of the workspace as a value: every scalar is an overridable default."""
         node = self.workspace.data_file(file.path, name)
-        if self.keeps:
-            self.asked[file.path, -1, name] = node
+        self.asked[file.path, -1, name] = node
         return config_value(node) if node is not None else None
 
     # assumptions

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import trainlint.ops  # registers what library calls do
 from trainlint.analysis.compare import compare_with_base
 from trainlint.analysis.facts import Call, MemoryDemand, TrainLoop
-from trainlint.analysis.incremental import Shape, update
+from trainlint.analysis.incremental import Shape, reads_the_same, update
 from trainlint.analysis.loops import derive
 from trainlint.analysis.program import Program
 from trainlint.analysis.references import stated_references
@@ -106,8 +106,11 @@ class Analyser:
         return program
 
     def _base_program(self, path: str, base: Base) -> Program:
-        if self._base is not None and self._base[0] == path and self._base[1] is base.document:
-            return self._base[2]
+        known = self._base
+        if known is not None and known[0] == path and known[1] is base.document:
+            # another commit may have the same file beside other ones
+            if known[2].workspace is base.workspace or reads_the_same(known[2], base.workspace):
+                return known[2]
         program = interpret(path, base.document, base.workspace)
         self._base = (path, base.document, program)
         return program

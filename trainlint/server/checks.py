@@ -104,8 +104,9 @@ class Checks:
 
     async def current(self, source: Source) -> Checked | None:
         """The findings of the text as it is when they are ready; None when the source was closed meanwhile."""
-        await self._before_check()
         while self._sources.by_key(source.key) is source:
+            # each time: the session may have been made anew meanwhile
+            await self._before_check()
             known = self._results.get(source.key)
             if known and known.snapshot.revision == source.revision and known.epoch == self._epoch:
                 return self.complete(known)

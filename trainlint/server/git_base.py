@@ -27,11 +27,13 @@ class GitBase:
         self._late = late
         self._answered: asyncio.Event | None = None
         self._asked = 0.0
+        # was a check let through without the base?
+        self._missed = False
 
     def ask(self, roots: Sequence[str]) -> None:
         """Find out in a thread whether git answers quickly, then let the session use it. Call on the event loop."""
         loop = asyncio.get_running_loop()
-        self._answered, self._asked = asyncio.Event(), time.monotonic()
+        self._answered, self._asked, self._missed = asyncio.Event(), time.monotonic(), False
         answered = self._answered
 
         def probe() -> None:
@@ -53,19 +55,21 @@ class GitBase:
         """Wait for git, but not longer than `GRACE` since it was asked."""
         if self._answered is None or self._answered.is_set():
             return
-        left = GRACE - (time.monotonic() - self._asked)
+        answered, left = self._answered, GRACE - (time.monotonic() - self._asked)
         if left > 0:
             try:
-                await asyncio.wait_for(self._answered.wait(), left)
+                await asyncio.wait_for(answered.wait(), left)
             except (asyncio.TimeoutError, TimeoutError):
                 logger.info("git takes longer; findings are shown without a base for now")
+        if not answered.is_set():
+            self._missed = True
 
     def _ready(self, answered: asyncio.Event) -> None:
         if answered is not self._answered:
             return
         answered.set()
         self._worker.post(lambda session: session.set_base(REVISION))
-        if time.monotonic() - self._asked > GRACE:
+        if self._missed:
             self._late()
 
 

@@ -169,7 +169,7 @@ class Models:
             self._models[source.key] = Model(notes, self._placed(notes, snapshots), moving)
             if known is None or known.notes != notes:
                 self._new_figures()
-        if [each.finding for each in moving] != ([each.finding for each in known.findings] if known else []):
+        if told(moving) != told(known.findings if known else []):
             self._new_findings(source)
 
     def _asked(
@@ -222,6 +222,11 @@ class Models:
             return None
         index = cell if snapshot.notebook else 0
         return snapshot.parts[index] if index is not None and 0 <= index < len(snapshot.parts) else None
+
+
+def told(findings: list[Moving]) -> list[tuple[str, Finding]]:
+    """Findings with their documents: a cell that was moved is another one, at the same place."""
+    return [(each.key, each.finding) for each in findings]
 
 
 def line_mark(part: Part, line: int, about: Any) -> Mark[Any]:
