@@ -2,8 +2,8 @@
 
     python benchmarks/latency.py [--ruff PATH/TO/ruff] [--pylsp PATH/TO/pylsp] [--lines 2000] [--keys 60]
 
-All servers get the same keys in the same text over their pipes, from the client that VS Code is; they take turns, key by
-key. A server that pushes is given the time of its own debounce: it is taken off.
+All servers get the same keys in the same text over their pipes, from the client that VS Code is; they take turns, key
+by key. A server that pushes is given the time of its own debounce: it is taken off.
 """
 
 from __future__ import annotations
@@ -111,9 +111,8 @@ def hovers(root: Path, text: str, count: int) -> None:
         analyses.append(time.perf_counter() - began)
     middle, tail = percentiles(waits)
     print(f"hover while an analysis of {statistics.median(analyses) * 1000:.0f} ms runs:", end=" ")
-    print(
-        f"median {middle * 1000:.1f} ms, p95 {tail * 1000:.1f} ms, worst {max(waits) * 1000:.1f} ms; {empty} of {count} empty"
-    )
+    print(f"median {middle * 1000:.1f} ms, p95 {tail * 1000:.1f} ms, worst {max(waits) * 1000:.1f} ms;", end=" ")
+    print(f"{empty} of {count} empty")
     editor.end()
 
 
