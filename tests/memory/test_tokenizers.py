@@ -119,3 +119,62 @@ def test_the_trainer_checkpoints_the_layers() -> None:
     )
     assert sparse.unknown == []
     assert sparse.terms["activations"] < plain.terms["activations"] / 3
+
+
+HUB = """
+from datasets import load_dataset
+from transformers import DataCollatorForLanguageModeling, DataCollatorWithPadding
+
+raw = load_dataset("glue", "sst2")
+
+
+def tokenize(rows):
+    return tokenizer(rows["sentence"], truncation=True, padding="max_length", max_length=32)
+
+
+data = raw.map(tokenize, batched=True)
+"""
+FORMATTED = """
+data = data.rename_column("label", "labels")
+data.set_format("torch", columns=["input_ids", "token_type_ids", "attention_mask", "labels"])
+"""
+COLLATED = """
+data = data.remove_columns(["sentence", "idx"]).rename_column("label", "labels")
+"""
+SPLIT = 'loader = DataLoader(data["train"], batch_size=4{options})'
+COLLATOR = ", collate_fn=DataCollatorWithPadding(tokenizer)"
+
+
+@pytest.mark.parametrize(("form", "options"), [(FORMATTED, ""), (COLLATED, COLLATOR)])
+def test_a_data_set_of_the_hub_has_the_columns_that_the_program_names(form: str, options: str) -> None:
+    train = TRAIN.replace('batch.to("cuda") if hasattr(batch, "to") else ', "")
+    found = trained(HUB + form + SPLIT.format(options=options) + train)
+    assert found.unknown == []
+    assert found.terms["batch"] == BATCH
+
+
+def test_the_trainer_with_a_data_set_of_the_hub() -> None:
+    model = 'AutoModelForSequenceClassification.from_pretrained("bert-base-uncased", num_labels=2)'
+    args = 'TrainingArguments(output_dir="out", per_device_train_batch_size=4)'
+    found = trained(HUB + f'Trainer(model={model}, args={args}, train_dataset=data["train"]).train()\n')
+    assert found.unknown == []
+    assert found.batch_size == 4
+    assert found.terms["gradients"] == 4 * 109_483_778
+
+
+def test_a_language_model_is_given_its_tokens_as_labels() -> None:
+    model = "GPT2LMHeadModel(GPT2Config(n_embd=128, n_layer=3, n_head=4))"
+    collator = "data_collator=DataCollatorForLanguageModeling(tokenizer, mlm=False)"
+    args = 'TrainingArguments(output_dir="out", per_device_train_batch_size=4)'
+    code = (
+        HUB.replace('"bert', '"gpt2') + 'data = data.remove_columns(["sentence", "idx", "label", "token_type_ids"])\n'
+    )
+    found = trained(code + f'Trainer(model={model}, args={args}, train_dataset=data["train"], {collator}).train()\n')
+    assert found.unknown == []
+    assert found.terms["batch"] == 3 * 4 * 32 * 8
+
+
+def test_texts_of_other_lengths_have_no_known_size() -> None:
+    code = HUB.replace('padding="max_length", ', "")
+    train = TRAIN.replace('batch.to("cuda") if hasattr(batch, "to") else ', "")
+    assert not trained(code + COLLATED + SPLIT.format(options=COLLATOR) + train).complete

@@ -30,6 +30,7 @@ from trainlint.analysis.values import (
 )
 from trainlint.ops.collate import batch_axis, by_program, collated
 from trainlint.ops.datasets import dataset_item, dataset_length
+from trainlint.ops.hf_datasets import sample_of, tensors
 from trainlint.syntax import ir
 
 kind("loader", "torch.utils.data.DataLoader", "torch_geometric.loader.DataLoader", "torch_geometric.data.DataLoader")
@@ -238,6 +239,8 @@ def item_of(call: OpCall, dataset: Value) -> Value:
             return functools.reduce(join, samples) if samples else Unknown("a sample")
         if dataset.name.startswith("torchvision."):
             return dataset_item(call, dataset)
+        if dataset.kind == "hf_dataset":
+            return tensors(sample_of(dataset))
     if isinstance(dataset, Seq):
         return iterate(call.run, call.scope, dataset, call.node)
     return Unknown("a sample")

@@ -89,7 +89,7 @@ def train(call: OpCall) -> Value | None:
     def body(batch: Value) -> None:
         saved = call.run.autocast
         loop.autocast(dtype)
-        loss = loss_of(call, loop, holder, model, renamed(batch))
+        loss = loss_of(call, loop, holder, model, labelled(model, renamed(batch)))
         call.run.autocast = saved
         if isinstance(loss, Array):
             loss = loop.names["loss"] = division_by(call, loss, loop.every)
@@ -170,6 +170,16 @@ def renamed(batch: Value) -> Value:
     if not isinstance(batch, Mapping):
         return batch
     return Mapping({"labels" if k in ("label", "label_ids") else k: v for k, v in batch.items.items()}, batch.open)
+
+
+def labelled(model: Value, batch: Value) -> Value:
+    """A classifier needs the class of each sample; a data set of the hub has it where the program names it nowhere."""
+    if not isinstance(batch, Mapping) or not batch.open or "labels" in batch.items or not isinstance(model, Instance):
+        return batch
+    first = next((v for v in batch.items.values() if isinstance(v, Array) and v.shape), None)
+    if first is None or first.shape is None or not model.cls.name.endswith("ForSequenceClassification"):
+        return batch
+    return Mapping({**batch.items, "labels": Array(shape=first.shape[:1], dtype="int64", grad=False)}, batch.open)
 
 
 def loss_of(call: OpCall, loop: FrameworkLoop, holder: Obj | Instance, model: Value, batch: Value) -> Value:

@@ -28,6 +28,7 @@ from trainlint.analysis.values import (
     truth,
 )
 from trainlint.ops import timm_models, zoo_tables
+from trainlint.ops.hf_datasets import collator
 from trainlint.ops.hf_models import automatic
 from trainlint.ops.layers import first_array, here, nothing, of_rank, use
 from trainlint.ops.tokenizers import tokenizer
@@ -90,7 +91,7 @@ def timm_model(call: OpCall) -> Value | None:
 @op("transformers.*")
 def transformers_model(call: OpCall) -> Value | None:
     """`AutoModel….from_pretrained("bert-base-uncased")`: a module with a configuration."""
-    inside = automatic(call) or tokenizer(call)
+    inside = automatic(call) or tokenizer(call) or collator(call)
     if inside is not None:
         return inside
     cls, _, maker = call.name.rpartition(".")
