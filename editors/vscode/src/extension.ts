@@ -1,7 +1,7 @@
 import * as vscode from "vscode";
 import { debugInformation } from "./debug.js";
 import { showMemoryReport } from "./memory.js";
-import { measure } from "./measure.js";
+import { measure, openReport } from "./measure.js";
 import { PythonExtensions } from "./python.js";
 import { Server } from "./server.js";
 import { Status } from "./status.js";
@@ -22,7 +22,8 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
   command("restart", () => running.restart());
   command("showLogs", () => log.show());
   command("debugInformation", () => debugInformation(context, running));
-  command("measureFile", (uri?: unknown, line?: unknown) => measure(running, uri, line));
+  command("measureFile", (uri?: unknown, line?: unknown) => measure(running, context.workspaceState, uri, line));
+  command("openReportFile", () => openReport(running));
   command("memoryReport", (uri?: unknown) => showMemoryReport(context, running, uri));
   context.subscriptions.push(
     log,

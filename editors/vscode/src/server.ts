@@ -113,7 +113,9 @@ export class Server implements vscode.Disposable {
       middleware: {
         // a code lens or an action that measures: with a notification that has a Cancel button
         executeCommand: (command, args, next) =>
-          command === "trainlint.measure" ? measure(this, ...asked(args[0])) : next(command, args),
+          command === "trainlint.measure"
+            ? measure(this, this.context.workspaceState, ...asked(args[0]))
+            : next(command, args),
       },
       errorHandler: {
         error: () => ({ action: ErrorAction.Continue, handled: true }),
