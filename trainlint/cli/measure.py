@@ -28,22 +28,32 @@ def show_measure(options: argparse.Namespace) -> int:
         return show_file(read_report(options.file), options)
     if options.from_snapshot is not None:
         return show(as_object(snapshot_of(options), locate), options)
-    from trainlint.memory.recording import played
-    from trainlint.project.measuring import Run
-
-    run = Run(job_of(options))
     sys.stdout.flush()
     # stdout is the report's where a machine reads it: what the program prints goes to stderr then
     theirs = None if options.output_format == "text" else sys.stderr.fileno()
-    outcome = run.wait(stdout=theirs)
-    if outcome.recording is None:
-        print(f"trainlint: {one_line(outcome.why)}", file=sys.stderr)
+    told, why = measured(job_of(options), options, theirs)
+    if told is None:
+        print(f"trainlint: {one_line(why)}", file=sys.stderr)
         return FAILED
-    told = as_object(played({**outcome.recording, "path": options.file or options.module}), locate)
     told["files"] = hashes_of(told)
     if options.file is not None:
         told["estimate"] = beside_estimate(options.file, told)
     return show(told, options)
+
+
+def measured(job: Job, options: argparse.Namespace, stdout: int | None) -> tuple[dict[str, Any] | None, str]:
+    """The report of the run or of its ranks; None and the reason where there is none."""
+    from trainlint.memory.recording import played
+    from trainlint.project.measuring import Run
+    from trainlint.project.ranks import merged, run_ranks, why
+
+    outcomes = run_ranks(job, options.nproc, stdout) if options.nproc else [Run(job).wait(stdout=stdout)]
+    recordings = [each.recording for each in outcomes if each.recording is not None]
+    if len(recordings) < len(outcomes):
+        return None, why(outcomes) if options.nproc else outcomes[0].why
+    name = options.file or options.module
+    reports = [as_object(played({**recording, "path": name}), locate) for recording in recordings]
+    return (merged(reports) if options.nproc else reports[0]), ""
 
 
 def hashes_of(told: dict[str, Any]) -> dict[str, str]:
@@ -115,7 +125,8 @@ def show(told: dict[str, Any], options: argparse.Namespace) -> int:
         style = Style(options.output_file is None and wants_colour(sys.stdout))
         encoding = "utf-8" if options.output_file else sys.stdout.encoding or "utf-8"
         text = plain("\n".join(as_text(told, style)) + "\n", encoding)
-    write(text, options.output_file)
+    # under `torchrun` every rank writes its own
+    write(text, options.output_file and options.output_file.replace("{rank}", os.environ.get("RANK", "0")))
     return 0
 
 

@@ -24,6 +24,7 @@ def as_text(told: Mapping[str, Any], style: Style, columns: int = 80) -> list[st
         _peak(told, style),
         _fits(told, style),
         _course(told, style),
+        _ranks(told, style),
         _lines(told, style, columns),
         _beside(told, style),
         _findings(told, style),
@@ -96,7 +97,8 @@ def _peak(told: Mapping[str, Any], style: Style) -> list[str]:
         )
     if where(at):
         result.append(f"reached in the {at['phase']}, at {where(at)}")
-    shares = [(LABELS.get(name, name), size) for name, size in peak["terms"].items() if size]
+    labels = {**LABELS, "workspace": "buffers of libraries"} if told.get("measured") else LABELS
+    shares = [(labels.get(name, name), size) for name, size in peak["terms"].items() if size]
     shares.sort(key=lambda share: -share[1])
     return [*result, *_bars(shares, peak["allocated"], style)]
 
@@ -180,6 +182,18 @@ def _course(told: Mapping[str, Any], style: Style) -> list[str]:
         roles = ", ".join(f"{LABELS.get(role, role)} {human(size)}" for size, role in shares)
         result.append(f"  {phase:10} {human(point['allocated']):>9}  {roles}".rstrip())
     return result
+
+
+def _ranks(told: Mapping[str, Any], style: Style) -> list[str]:
+    """The peaks of all ranks; the figures above are those of the highest one."""
+    ranks = told.get("ranks")
+    if not ranks:
+        return []
+    rows = [
+        f"  rank {each['rank']}: peak {human(each['peak']['allocated'])}, {human(each['peak']['reserved'])} reserved"
+        for each in ranks
+    ]
+    return [style.paint(f"by rank; the figures of rank {told['rank']} are shown", "bold"), *rows]
 
 
 def _beside(told: Mapping[str, Any], style: Style) -> list[str]:

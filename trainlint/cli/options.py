@@ -103,6 +103,9 @@ def _measure(parser: argparse.ArgumentParser) -> None:
         "--steps", type=_positive, default=2, metavar="N", help="stop after N optimizer steps (default: 2)"
     )
     parser.add_argument(
+        "--nproc", type=_positive, metavar="N", help="run N ranks of the program, as `torchrun --nproc-per-node N` does"
+    )
+    parser.add_argument(
         "--timeout", type=_seconds, default=300.0, metavar="S", help="seconds for the run (default: 300)"
     )
     parser.add_argument("--memory-limit", type=_memory, metavar="SIZE", help="the program gets no more, such as 8GiB")

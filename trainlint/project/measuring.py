@@ -149,6 +149,7 @@ class Run:
             "steps": job.steps,
             "memory_limit": job.memory_limit,
             "attribute": job.attribute,
+            "waits": "WORLD_SIZE" in job.environment,
             "temporary": temporary,
             "report": _handle(report),
             "alive": _handle(alive),
@@ -170,7 +171,7 @@ class Run:
             if over:
                 break
             if self._cancelled.is_set():
-                outcome.why = "cancelled"
+                outcome.why = outcome.why or "cancelled"
                 break
             if time.monotonic() > end:
                 outcome.why = f"no step was done within the time limit of {self.job.timeout:g} s (see --timeout)"

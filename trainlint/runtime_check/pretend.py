@@ -184,8 +184,8 @@ def _patch_cuda_module() -> None:
     answers: dict[str, Any] = {
         "is_available": True,
         "is_initialized": True,
-        "device_count": 1,
-        "current_device": 0,
+        "device_count": max(1, int(os.environ.get("LOCAL_WORLD_SIZE") or 1)),
+        "current_device": int(os.environ.get("LOCAL_RANK") or 0),
         "get_device_name": NAME,
         "get_device_capability": CAPABILITY,
         "get_device_properties": properties,

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from . import loading
+from . import loading, ranks
 from .accelerator import REAL, Statistics
 from .after_import import AfterImport
 from .channel import Channel
@@ -21,9 +21,13 @@ from .findings import Findings
 from .kept_graph import keeping
 from .pretend import Pretend, pretend_cuda
 from .quiet import quiet
+from .ranks import pretend_ranks
 from .stand_ins import StandIns
 from .steps import Steps
 from .tracker import Lines, Tracker
+
+# seconds that a rank waits for the others; the launcher's time limit ends it sooner
+WAIT = 3600
 
 
 class Session:
@@ -56,6 +60,7 @@ class Session:
         else:
             pretend_cuda(self.tracker, self.fake is not None)
             self.pretend.on_transfer = self.steps.transferred
+            pretend_ranks(self.tracker, self.fake is not None, self.note)
             if self.rules == "cuda":
                 use_cuda_rules(self.pretend, self.assume)
         loading.install(self.steps, self.fake, patches, self.note)
@@ -98,6 +103,9 @@ class Session:
                 self.reported = self.tracker.active = True
                 self.steps.once_more()
                 return
+        if ranks.count() > 1 and self.spec.get("waits"):
+            # other ranks may wait for what this one has still to send; the launcher ends all
+            time.sleep(WAIT)
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(Exception):
                 stream.flush()
