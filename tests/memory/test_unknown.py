@@ -17,9 +17,13 @@ SCRIPTS = Path(__file__).parent / "unknown"
 # the line and the sentence that a person needs first
 EXPECTED = {
     "boolean_mask": (18, "the size of what goes into `Linear` is not known"),
+    "deepspeed_zero": (
+        None,
+        "what DeepSpeed (ZeRO stage 2, bf16) shares between processes and keeps beside is not followed",
+    ),
     "downloaded_config": (9, "what `backward` starts from is not known"),
     "extension": (13, "what `fused_ops.fused_block` does is not known"),
-    "fsdp": (None, "what `FullyShardedDataParallel` adds on each device is not counted"),
+    "data_parallel": (None, "what `DataParallel` adds on each device is not counted"),
     "layer_by_name": (None, "`the model`: an argument list that is not known"),
     "nms": (20, "the size of what `__getitem__` gives is not known"),
     "own_optimizer": (None, "which parameters the optimizer holds is not known"),

@@ -180,7 +180,11 @@ def composed(op: str) -> bool:
 
     Not so a model of another library, whose inside is not on the tape.
     """
-    if op in CHECKPOINTS or op.startswith(("torch.nn.", "Tensor.", "operator.", "einops.")):
+    if (
+        op in CHECKPOINTS
+        or op.endswith("FullyShardedDataParallel")
+        or op.startswith(("torch.nn.", "Tensor.", "operator.", "einops."))
+    ):
         return True
     return op.startswith("torch.") and op.count(".") == 1
 

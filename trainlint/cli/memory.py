@@ -29,7 +29,9 @@ def show_memory(options: argparse.Namespace) -> int:
     path = os.path.abspath(options.file)
     if not os.path.isfile(path):
         raise UsageError(f"{options.file}: {'is a folder' if os.path.isdir(path) else 'no such file'}")
-    overrides = Overrides(config=options.config, gpu=options.gpu, gpu_memory=options.gpu_memory)
+    overrides = Overrides(
+        config=options.config, gpu=options.gpu, gpu_memory=options.gpu_memory, world_size=options.world_size
+    )
     session = Session([root_of(path)], overrides)
     target = target_of(session, path)
     found = session.memory(path, options.batch_size, target)

@@ -62,6 +62,7 @@ def _memory_command(parser: argparse.ArgumentParser) -> None:
         "--entry", metavar="NAME", help="the function, or the line of the loop, where there are several"
     )
     _target(parser)
+    parser.add_argument("--world-size", metavar="N", type=_positive, help="number of training processes that share")
     parser.add_argument("--config", metavar="PATH", help="use this configuration file")
     parser.add_argument(
         "--output-format",

@@ -13,17 +13,22 @@ from trainlint.analysis.modules import OWN, walk
 from trainlint.analysis.parameters import SIZES, Held, holdings
 from trainlint.analysis.program import Program
 from trainlint.analysis.tape import Site
-from trainlint.analysis.values import Array, Const, Instance, Mapping, Obj, Place, Seq, Value
+from trainlint.analysis.values import Array, Const, Ext, Instance, Mapping, Obj, Place, Seq, Value
 from trainlint.memory import optimizers
 from trainlint.memory.buckets import WRAPPERS, Bucket, buckets
 from trainlint.memory.options import positions
+from trainlint.memory.sharding import Shards, local
 from trainlint.memory.sizes import Sizes
 from trainlint.memory.timeline import Where
+from trainlint.memory.units import Unit
 from trainlint.memory.weights import Weight
 from trainlint.memory.wiring import by_name
 
 # several devices: what one of them holds beside the model is not counted yet
-SEVERAL = ("DataParallel", "DistributedDataParallel", "FullyShardedDataParallel")
+SEVERAL = ("DataParallel", "DistributedDataParallel")
+ZERO = "ZeroRedundancyOptimizer"
+# its own options; the others are those of the optimizer inside
+OF_ZERO = ("optimizer_class", "process_group", "parameters_as_bucket_view", "overlap_with_ddp")
 
 # optimizers with two states for each weight, and what bitsandbytes has in their place
 ADAMS = {"Adam": "Adam8bit", "AdamW": "AdamW8bit", "NAdam": "Adam8bit", "RAdam": "Adam8bit"}
@@ -76,6 +81,10 @@ class Book:
         self._wrappers: list[Obj] = []
         # where others are frozen, the keys of the parameters that are trained
         self._only: frozenset[Hashable] | None = None
+        # how many processes share what is sharded, and which parameters are
+        self.processes = 1
+        self.units: Sequence[Unit] = ()
+        self._sharded: frozenset[Hashable] = frozenset()
         self._inside: dict[int, list[Tensor]] = {}
         self._groups: dict[int, list[Group]] = {}
         self._values: dict[Hashable, Array] = {}
@@ -228,7 +237,7 @@ class Book:
     def states(self, optimizer: Value, group: Group, tensor: Tensor) -> Sequence[int]:
         """Bytes of what the optimizer keeps for one parameter."""
         name, options = self._asked(optimizer, group)
-        found = optimizers.state(name, options, tensor.weight) if options is not None else None
+        found = optimizers.state(name, options, self.local(tensor)) if options is not None else None
         if found is None:
             self._say(f"the state of `{name.rpartition('.')[2] or 'the optimizer'}` is not known")
         return found or ()
@@ -236,12 +245,13 @@ class Book:
     def shared(self, optimizer: Value, group: Group, tensors: Sequence[Tensor]) -> Sequence[int]:
         """Bytes of what the optimizer keeps once for all parameters."""
         name, options = self._asked(optimizer, group)
-        return (optimizers.shared(name, options, [t.weight for t in tensors]) if options is not None else None) or ()
+        weights = [self.local(t) for t in tensors]
+        return (optimizers.shared(name, options, weights) if options is not None else None) or ()
 
     def temporaries(self, optimizer: Value, group: Group, tensors: Sequence[Tensor]) -> Sequence[int]:
         """Bytes of what lives together inside the step of one group."""
         name, options = self._asked(optimizer, group)
-        found = optimizers.temporaries(name, options, [t.weight for t in tensors]) if options is not None else None
+        found = optimizers.temporaries(name, options, [self.local(t) for t in tensors]) if options is not None else None
         if found is None:
             self._say(f"what `{name.rpartition('.')[2] or 'the optimizer'}` needs while it steps is not known")
         return found or ()
@@ -254,6 +264,47 @@ class Book:
         other.unknown = dict(self.unknown)
         other._instead = optimizer
         return other
+
+    def shard(self, units: Sequence[Unit]) -> None:
+        """The parameters of the units are shared by the processes; inner units come first."""
+        taken: set[Hashable] = set()
+        for unit in units:
+            unit.keys = [tensor.key for tensor in self.inside(unit.modules) if tensor.key not in taken]
+            taken.update(unit.keys)
+        self.units, self._sharded = units, frozenset(taken)
+
+    def over(self, processes: int) -> Book:
+        """The book of the same program where so many processes share."""
+        other = copy(self)
+        other.unknown = dict(self.unknown)
+        other.processes = processes
+        return other
+
+    def local(self, tensor: Tensor) -> Weight:
+        """What this process has of a tensor."""
+        return local(tensor.weight, self.processes) if tensor.key in self._sharded else tensor.weight
+
+    def shards(self) -> Shards | None:
+        """The units in a new playback; None where nothing is sharded."""
+        if not self.units:
+            return None
+        weights = {tensor.key: tensor.weight for tensor in self.tensors if tensor.key in self._sharded}
+        return Shards(self.units, weights, self.processes)
+
+    def own(self, optimizer: Value, tensors: list[Tensor]) -> list[Tensor]:
+        """The parameters that an optimizer steps in this process, the one that has most of them.
+
+        `ZeroRedundancyOptimizer` gives each parameter, the largest first, to the process that has least so far.
+        """
+        if not (isinstance(optimizer, Obj) and optimizer.name.endswith(ZERO)):
+            return tensors
+        parts: list[list[Tensor]] = [[] for _ in range(self.processes)]
+        counts = [0] * self.processes
+        for tensor in sorted(tensors, key=lambda each: -each.weight.elements):
+            least = counts.index(min(counts))
+            parts[least].append(tensor)
+            counts[least] += tensor.weight.elements
+        return parts[counts.index(max(counts))]
 
     def frozen_but(self, layer: Value | None) -> Book:
         """The book of the same program where only the parameters of one layer are trained."""
@@ -273,6 +324,12 @@ class Book:
             return "", None
         if self._instead is not None and optimizer.name.rpartition(".")[2] in ADAMS:
             return self._instead, {"momentum": 0.9} if self._instead.endswith("SGD") else {}
+        if optimizer.name.endswith(ZERO):
+            inner = optimizer.arg(1, "optimizer_class")
+            if not isinstance(inner, Ext):
+                return "", None
+            given = {name: value for name, value in optimizer.kwargs.items() if name not in OF_ZERO}
+            return inner.name, by_name(inner.name, (), {**given, **group.options})
         # of a class without a known signature the parameters come first as well
         args = optimizer.args if positions(optimizer.name) is not None else optimizer.args[1:]
         return optimizer.name, by_name(optimizer.name, args, {**optimizer.kwargs, **group.options})

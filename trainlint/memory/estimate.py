@@ -16,7 +16,7 @@ from trainlint.analysis.modules import OWN, is_module, walk
 from trainlint.analysis.program import Program
 from trainlint.analysis.tape import Entry, Mark, Site
 from trainlint.analysis.values import Instance, Obj, Value, alternatives
-from trainlint.memory.book import Book
+from trainlint.memory.book import ZERO, Book
 from trainlint.memory.copies import copies, default_dtype
 from trainlint.memory.entries import name_of, strangers
 from trainlint.memory.figures import Figures
@@ -25,10 +25,12 @@ from trainlint.memory.placing import MOVES, Placing
 from trainlint.memory.plan import AS_WRITTEN, Plan
 from trainlint.memory.playback import Outcome, Playback, is_constant
 from trainlint.memory.precision import lowered
+from trainlint.memory.processes import ASSUMED, engines, processes_of
 from trainlint.memory.recompute import checkpointed
 from trainlint.memory.rescale import literal_of, with_number, with_symbol
 from trainlint.memory.sizes import Sizes
 from trainlint.memory.timeline import Moment, Storage, Where, total
+from trainlint.memory.units import sharding_of
 
 
 @dataclass(slots=True)
@@ -87,6 +89,8 @@ class Step:
         self.book = Book(program, models, Sizes())
         for model, line in copies(program, models):
             self.book.copy(model, line)
+        sharding = sharding_of(program, models)
+        self.book.shard(sharding.units)
         self.recorded = [entry for entry in program.tape.entries if loop.loop in entry.loops]
         self.before = [entry for entry in program.tape.entries if loop.loop not in entry.loops]
         self._prepared: dict[object, tuple[Sequence[Entry], dict[int, str]]] = {}
@@ -98,11 +102,13 @@ class Step:
             self.unknown.append((None, "the program is too large to be followed whole"))
         if default_dtype(program):
             self.unknown.append((None, "the default dtype is not known"))
+        self.unknown += [(None, text) for text in dict.fromkeys([*sharding.unknown, *engines(program)])]
         # what is taken for something that it may not be
         self.assumed: list[tuple[Where, str]] = []
         for place in program.tape.compiled[:1]:
             text = "what `torch.compile` fuses and computes again is not modelled: the figures are those of eager mode"
             self.assumed.append(((place.path, place.line), text))
+        self.processes = processes_of(program)
         self.unknown += own_optimizers(self.entries)
         self.batch = batch_of(self.entries, Sizes())
         self._others: dict[int | None, Step | None] = {}
@@ -173,7 +179,8 @@ class Step:
     def played(self, plan: Plan) -> Estimate:
         """The estimate of this step as it is on the tape."""
         entries, dtypes = self.prepared(plan)
-        book = self.book.in_place_of_adam(plan.optimizer).frozen_but(plan.head)
+        processes = self.processes if plan.processes is None else plan.processes
+        book = self.book.in_place_of_adam(plan.optimizer).frozen_but(plan.head).over(processes or ASSUMED)
         detached: set[int] = set()
         if plan.head is not None:
             entries = frozen(entries, book, detached)
@@ -181,7 +188,11 @@ class Step:
         placing = Placing([*self.before, *entries], book.weighs, everything=bool(self.loop.framework))
         playing = Playback(book, self.loop.loop, placing, sizes, self.program.heed, plan)
         outcome = playing.run(entries)
-        return self._told(outcome, plan, batch_of(entries, sizes))
+        told = self._told(outcome, plan, batch_of(entries, sizes), book)
+        if processes is None and (book.units or any(name == ZERO for name in self.optimizers())):
+            text = f"how many processes train is not known (`--world-size`): the figures are those of {ASSUMED}"
+            told.assumed = [*told.assumed, (None, text)]
+        return told
 
     def prepared(self, plan: Plan) -> tuple[Sequence[Entry], dict[int, str]]:
         """The operations with those that autocast adds, and the dtypes that are others than recorded."""
@@ -192,11 +203,11 @@ class Step:
             self._prepared[key] = lowered(entries, self.book, Sizes(dtypes=dtypes), plan.autocast), dtypes
         return self._prepared[key]
 
-    def _told(self, outcome: Outcome, plan: Plan, batch: int | None) -> Estimate:
-        book, loop = self.book, self.loop
+    def _told(self, outcome: Outcome, plan: Plan, batch: int | None, book: Book) -> Estimate:
+        loop = self.loop
         owned: dict[Where, int] = {}
         for tensor in book.tensors:
-            owned[tensor.line] = owned.get(tensor.line, 0) + tensor.size
+            owned[tensor.line] = owned.get(tensor.line, 0) + book.local(tensor).size
         parameters = [tensor for tensor in book.tensors if not tensor.buffer]
         return Estimate(
             path=loop.file.path,
@@ -205,9 +216,9 @@ class Step:
             batch_size=batch,
             parameters=sum(tensor.weight.elements for tensor in parameters),
             terms={
-                "parameters": sum(tensor.size for tensor in parameters),
+                "parameters": sum(book.local(tensor).size for tensor in parameters),
                 "buffers": sum(tensor.size for tensor in book.tensors if tensor.buffer),
-                "gradients": sum(tensor.size for tensor in parameters if tensor.key in outcome.trained),
+                "gradients": sum(book.local(tensor).size for tensor in parameters if tensor.key in outcome.trained),
                 "optimizer": total(outcome.timeline.by_role(), "optimizer"),
                 "batch": outcome.batch,
                 "activations": total(outcome.forward, "activations", "temporary"),

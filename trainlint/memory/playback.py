@@ -96,7 +96,10 @@ class Playback:
         self.states: set[Hashable] = set()
         for tensor in book.tensors:
             role: Role = "buffers" if tensor.buffer else "parameters"
-            self.timeline.allocate(tensor.size, role, tensor.line, pinned=True)
+            self.timeline.allocate(book.local(tensor).size, role, tensor.line, pinned=True)
+        self.shards = book.shards()
+        if self.shards is not None:
+            self.shards.timeline, self.shards.graph, self.graph.shards = self.timeline, self.graph, self.shards
         for bucket, line in book.buckets:
             storage = self.timeline.allocate(bucket.size, "workspace", line, pinned=True)
             self.graph.buckets.update((key, storage) for key in bucket.keys if bucket.views)
@@ -157,6 +160,8 @@ class Playback:
                     self.of[id(array)].flying = True
             return
         self.sweep(entry.live)
+        if self.shards is not None:
+            self.shards.at(entry if isinstance(entry, Site) else None)
         if isinstance(entry, Mark):
             self.mark(entry)
         elif isinstance(entry, Site):
@@ -289,7 +294,7 @@ class Playback:
         members = members_of(given)
         if members is None:
             self.outcome.unknown.setdefault(place, f"which gradients `{short(site)}` clips is not known")
-        gradients = [t.size for t in self.book.inside(members or ()) if t.key in self.graph.gradients]
+        gradients = [self.book.local(t).size for t in self.book.inside(members or ()) if t.key in self.graph.gradients]
         self.timeline.transient(clipping.temporaries(site.op, gradients), place)
         for array in site.results if site.op in clipping.BY_NORM else ():
             self.made(site, array, "temporary", place, clipping.NORM)
@@ -420,6 +425,8 @@ class Playback:
         results = tuple(id(a) for a in site.results)
         product = is_product(site.op)
         node = Node(place, results, wanted, weights, tuple(kept), effect.backward, product, effect.fills)
+        if self.shards is not None:
+            node.units = tuple(self.shards.stack)
         self.graph.add(node)
         if segment is not None:
             segment.graph(site, node)
@@ -472,6 +479,7 @@ class Playback:
         timeline.phase = "optimizer"
         for group in book.groups(optimizer):
             tensors = [t for t in book.inside(group.members) if t.key in self.graph.gradients]
+            tensors = book.own(optimizer, tensors)
             sizes = [n for t in tensors if t.key not in self.states for n in book.states(optimizer, group, t)]
             if id(optimizer) not in self.states:
                 sizes += book.shared(optimizer, group, tensors)

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from trainlint.memory.allocator import CachingAllocator
+
+if TYPE_CHECKING:
+    from trainlint.memory.sharding import Shards, State
 
 Role: TypeAlias = Literal[
     "parameters", "buffers", "gradients", "optimizer", "batch", "activations", "temporary", "workspace"
@@ -209,6 +212,8 @@ class Node:
     # computes again what it needs, before its backward; is told of the gradients on their way
     again: Callable[[Mapping[int, Storage]], None] | None = None
     done: bool = False
+    # the sharded units that it belongs to, outermost first
+    units: Sequence[State] = ()
 
     def keep(self, storages: Iterable[Storage]) -> None:
         """Keep more until the backward is done."""
@@ -229,6 +234,9 @@ class Graph:
         self.gradients: dict[Hashable, Storage] = {}
         # where the gradients of parameters are copied to as soon as they are there
         self.buckets: dict[Hashable, Storage] = {}
+        # those of sharded parameters that are not reduced yet
+        self.unsharded: dict[Hashable, Storage] = {}
+        self.shards: Shards | None = None
 
     def add(self, node: Node) -> None:
         self.nodes.append(node)
@@ -247,7 +255,13 @@ class Graph:
         timeline = self.timeline
         first = self.makers[loss].line if loss in self.makers else None
         flowing: dict[int, Storage] = {loss: timeline.allocate(size, "temporary", first)}
-        for node in [n for n in reversed(self.nodes) if id(n) in wanted]:
+        nodes = [n for n in reversed(self.nodes) if id(n) in wanted]
+        shards = self.shards
+        if shards is not None:
+            shards.begin(nodes)
+        for node in nodes:
+            if shards is not None:
+                shards.before(node)
             if node.again is not None:
                 node.again(flowing)
             made = self._one(node, flowing)
@@ -259,6 +273,10 @@ class Graph:
                     release(storage)
             for (identity, size, _), storage in zip(node.inputs, made, strict=True):
                 self._flow(flowing, identity, storage, size, node.line)
+            if shards is not None:
+                shards.after(node)
+        if shards is not None:
+            shards.end()
         for storage in flowing.values():
             timeline.free(storage)
         if not keep:
@@ -286,12 +304,15 @@ class Graph:
         for storage in zeros:
             timeline.free(storage)
         for key, gradient in fresh:
-            if key in self.gradients or key in self.buckets:
+            gradient.pinned = True
+            if self.shards is not None and key in self.shards.keys:
+                if self.unsharded.setdefault(key, gradient) is not gradient:
+                    timeline.free(gradient)
+            elif key in self.gradients or key in self.buckets:
                 # accumulated into the one that is there, or copied into its bucket
                 self.gradients[key] = self.gradients.get(key) or self.buckets[key]
                 timeline.free(gradient)
             else:
-                gradient.pinned = True
                 self.gradients[key] = gradient
         given = {id(storage) for storage in made}
         for storage in incoming:
@@ -324,7 +345,9 @@ class Graph:
         """`zero_grad(set_to_none=True)`."""
         for key in list(keys):
             gradient = self.gradients.pop(key, None)
-            if gradient is not None and key not in self.buckets:
+            # a part of sharded gradients is that of several parameters
+            shared = self.shards is not None and gradient in self.gradients.values()
+            if gradient is not None and key not in self.buckets and not shared:
                 self.timeline.free(gradient)
 
     def _ancestors(self, loss: int) -> set[int]:

@@ -74,7 +74,10 @@ def belongs(value: Value, cls: Value) -> bool | None:
     if isinstance(cls, Class):
         if isinstance(value, Instance):
             return True if cls in list(value.cls.ancestry()) else (False if value.cls.closed else None)
-        return None if isinstance(value, (Unknown, Obj)) else False
+        if isinstance(value, Obj):
+            # a layer of torch is of none of the program's classes
+            return False if value.kind == "module" and value.name.startswith("torch.nn.") else None
+        return None if isinstance(value, Unknown) else False
     if not isinstance(cls, Ext) or isinstance(value, Unknown):
         return None
     name = cls.name

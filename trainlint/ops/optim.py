@@ -12,6 +12,7 @@ kind("optimizer", "torch.optim.*", "bitsandbytes.optim.*", "apex.optimizers.*", 
 kind("optimizer", "transformers.AdamW", "transformers.optimization.AdamW", "transformers.Adafactor")
 kind("optimizer", "transformers.optimization.Adafactor", "lion_pytorch.Lion", "deepspeed.ops.adam.FusedAdam")
 kind("optimizer", "deepspeed.ops.adam.DeepSpeedCPUAdam", "sam.SAM", "prodigyopt.Prodigy", "pytorch_optimizer.*")
+kind("optimizer", "torch.distributed.optim.ZeroRedundancyOptimizer")
 kind("scheduler", "torch.optim.lr_scheduler.*", "timm.scheduler.*")
 kind("averaged", "torch.optim.swa_utils.AveragedModel")
 for _name in ("SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta", "Adamax", "ASGD", "LBFGS", "RAdam", "NAdam"):

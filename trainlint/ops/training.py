@@ -17,6 +17,10 @@ kind("scaler", "torch.amp.GradScaler", "torch.cuda.amp.GradScaler", "torch.cuda.
 kind("accelerator", "accelerate.Accelerator")
 kind("writer", "torch.utils.tensorboard.*", "tensorboardX.*")
 kind("metric", "torchmetrics.*")
+kind("sharding", "torch.distributed.fsdp.wrap.ModuleWrapPolicy", "torch.distributed.fsdp.MixedPrecisionPolicy")
+kind("sharding", "torch.distributed.fsdp.MixedPrecision", "torch.distributed.fsdp.CPUOffload")
+kind("sharding", "torch.distributed.fsdp.CPUOffloadPolicy", "torch.distributed.fsdp.OffloadPolicy")
+kind("sharding", "torch.distributed.init_device_mesh", "torch.distributed.device_mesh.init_device_mesh")
 kind("averaged", "timm.utils.ModelEma", "timm.utils.ModelEmaV2")
 
 
@@ -118,6 +122,8 @@ def wrap(call: OpCall) -> Value | None:
 
 @op(
     "torch.compile",
+    "torch.distributed.fsdp.fully_shard",
+    "torch.distributed._composable.fsdp.fully_shard",
     "torch.jit.script",
     "torch.nn.SyncBatchNorm.convert_sync_batchnorm",
     "apex.parallel.convert_syncbn_model",

@@ -184,7 +184,10 @@ class Session:
     def memory(self, path: str, batch: int | None = None, target: Target | None = None) -> list[Estimate]:
         """The memory of a step of each training loop of a file, on a GPU where one is meant."""
         document, _ = self._at_hand(path)
-        return [] if document is None else self._ready_analyser().memory(path, document, batch, target)
+        if document is None:
+            return []
+        processes = self.settings.config(os.path.dirname(path)).world_size
+        return self._ready_analyser().memory(path, document, batch, target, processes)
 
     def estimates(self, path: str, batch: int | None, heed: Callable[[], None] | None = None) -> list[Estimate]:
         """As `memory`, for an open file whose hovers and notes are computed anyway: what they know is used again.

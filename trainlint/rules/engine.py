@@ -209,15 +209,23 @@ class Analyser:
             self._heed = before
 
     def memory(
-        self, path: str, document: Document, batch: int | None = None, target: Target | None = None
+        self,
+        path: str,
+        document: Document,
+        batch: int | None = None,
+        target: Target | None = None,
+        processes: int | None = None,
     ) -> list[Estimate]:
-        """The memory of a step of each training loop of a file, on a GPU where one is meant."""
+        """The memory of a step of each training loop of a file, on a GPU where one is meant.
+
+        `processes` share what is sharded; None: as many as the program says.
+        """
         from trainlint.memory.device import cublas_workspace
         from trainlint.memory.estimate import estimates
         from trainlint.memory.plan import Plan
 
         workspace = cublas_workspace(target.gpu if target is not None else None)
-        return estimates(self._recorded(path, document), Plan(batch, workspace=workspace))
+        return estimates(self._recorded(path, document), Plan(batch, workspace=workspace, processes=processes))
 
     def estimates(
         self, path: str, document: Document, batch: int | None, heed: Callable[[], None] | None = None
