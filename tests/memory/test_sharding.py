@@ -1,109 +1,25 @@
-"""Models and optimizers that processes share, against two real processes with gloo."""
+"""Models and optimizers that processes share, against a record of two real processes with gloo.
+
+`sharding.json` is written by `tools/record_sharding.py`, which runs the same programs.
+"""
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
-import torch.distributed as dist
 from memory_workspace import MemoryWorkspace
-from two_processes import measured
+from sharded import LOOP, SHARDED, ZERO, written
 
 from trainlint.memory.estimate import Estimate
 from trainlint.memory.plan import Plan
 from trainlint.rules.engine import Analyser
 from trainlint.syntax.document import Document
 
-PROGRAM = """
-import functools
-
-import torch
-from torch import nn
-from torch.distributed.fsdp import FullyShardedDataParallel as FSDP, ShardingStrategy, fully_shard
-from torch.distributed.fsdp.wrap import ModuleWrapPolicy, size_based_auto_wrap_policy, transformer_auto_wrap_policy
-from torch.distributed.optim import ZeroRedundancyOptimizer
-
-device = "cuda"
-
-
-class Block(nn.Module):
-    def __init__(self, width):
-        super().__init__()
-        self.norm = nn.LayerNorm(width)
-        self.a = nn.Linear(width, 4 * width)
-        self.b = nn.Linear(4 * width, width)
-
-    def forward(self, x):
-        return x + self.b(torch.relu(self.a(self.norm(x))))
-
-
-class Net(nn.Module):
-    def __init__(self, width, depth):
-        super().__init__()
-        self.stem = nn.Linear(64, width)
-        self.blocks = nn.ModuleList([Block(width) for _ in range(depth)])
-        self.head = nn.Linear(width, 10)
-
-    def forward(self, x):
-        x = self.stem(x)
-        for block in self.blocks:
-            x = block(x)
-        return self.head(x)
-
-
-net = Net(256, 3).to(device)
-SHARD
-optimizer = OPTIMIZER
-
-
-def step():
-    optimizer.zero_grad()
-    x = torch.randn(64, 64, device=device)
-    net(x).sum().backward()
-    optimizer.step()
-
-
-LOOP
-"""
-LOOP = "for _ in range(100):\n    step()"
-ADAM = "torch.optim.Adam(net.parameters(), foreach=True)"
-BLOCKS = "for block in net.blocks:\n    fully_shard(block)\n"
-ON_CPU = ", device_id=torch.device('cpu')"
-SHARDED = {
-    "each block and the model": BLOCKS + "fully_shard(net)",
-    "the model alone": "fully_shard(net)",
-    "gathered until backward": (
-        "for block in net.blocks:\n    fully_shard(block, reshard_after_forward=False)\nfully_shard(net)"
-    ),
-    "the root given back": BLOCKS + "fully_shard(net, reshard_after_forward=True)",
-    "by class": (
-        "for part in net.modules():\n    if isinstance(part, Block):\n        fully_shard(part)\nfully_shard(net)"
-    ),
-    "two blocks together": "fully_shard([net.blocks[0], net.blocks[1]])\nfully_shard(net)",
-    "FSDP by class": "net = FSDP(net, auto_wrap_policy=ModuleWrapPolicy({Block})PLACE)",
-    "FSDP by layer": (
-        "policy = functools.partial(transformer_auto_wrap_policy, transformer_layer_cls={Block})\n"
-        "net = FSDP(net, auto_wrap_policy=policy, use_orig_params=TruePLACE)"
-    ),
-    "FSDP by size": (
-        "policy = functools.partial(size_based_auto_wrap_policy, min_num_params=300_000)\n"
-        "net = FSDP(net, auto_wrap_policy=policyPLACE)"
-    ),
-    "FSDP that shards gradients": (
-        "net = FSDP(net, auto_wrap_policy=ModuleWrapPolicy({Block}),\n"
-        "           sharding_strategy=ShardingStrategy.SHARD_GRAD_OPPLACE)"
-    ),
-    "FSDP as a whole": "net = FSDP(net, PLACE)",
-}
+RECORD = json.loads((Path(__file__).parent / "sharding.json").read_text(encoding="utf-8"))
+REAL: dict[str, dict[str, int]] = RECORD["steps"]
 CUBLAS = 2 * 8_519_680
-
-
-def written(shard: str, optimizer: str = ADAM, loop: str = LOOP) -> str:
-    text = PROGRAM.replace("OPTIMIZER", optimizer).replace("SHARD\n", shard.replace("PLACE", "") + "\n")
-    return text.replace("LOOP", loop).replace("(net, )", "(net)")
-
-
-def on_cpu(shard: str, optimizer: str = ADAM) -> str:
-    text = PROGRAM.replace("OPTIMIZER", optimizer).replace("SHARD\n", shard.replace("PLACE", ON_CPU) + "\n")
-    return text.replace("LOOP", "").replace('device = "cuda"', 'device = "cpu"').replace("(net, ,", "(net,")
 
 
 class Exact:
@@ -130,30 +46,15 @@ def estimated(code: str, processes: int | None = 2) -> Estimate:
     return found.step.estimate(Plan(processes=processes))
 
 
-ZERO = {
-    "Adam": "ZeroRedundancyOptimizer(net.parameters(), optimizer_class=torch.optim.Adam, lr=0.1, foreach=True)",
-    "SGD": "ZeroRedundancyOptimizer(net.parameters(), torch.optim.SGD, lr=0.1, momentum=0.9, foreach=True)",
-}
-
-
-@pytest.fixture(scope="module")
-def real(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, int]]:
-    if not dist.is_gloo_available():
-        pytest.skip("this build of torch has no gloo")
-    scripts = {name: on_cpu(shard) for name, shard in SHARDED.items()}
-    scripts |= {name: on_cpu("", optimizer) for name, optimizer in ZERO.items()}
-    return measured(scripts, tmp_path_factory.mktemp("programs"))
-
-
 @pytest.mark.parametrize("name", [*SHARDED, *ZERO])
-def test_a_real_step(name: str, real: dict[str, dict[str, int]], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_real_step(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("trainlint.memory.timeline.CachingAllocator", Exact)
     found = estimated(written(SHARDED[name]) if name in SHARDED else written("", ZERO[name]))
     assert (found.unknown, found.assumed) == ([], [])
     assert found.parameters == 64 * 256 + 256 + 3 * (2 * 256 + 256 * 1024 + 1024 + 1024 * 256 + 256) + 2570
-    assert found.terms["parameters"] == pytest.approx(real[name]["parameters"], rel=0.001)
-    assert found.terms["optimizer"] == pytest.approx(real[name]["optimizer"], rel=0.001, abs=2048)
-    assert found.peak.allocated - CUBLAS == pytest.approx(real[name]["peak"], rel=0.005)
+    assert found.terms["parameters"] == pytest.approx(REAL[name]["parameters"], rel=0.001)
+    assert found.terms["optimizer"] == pytest.approx(REAL[name]["optimizer"], rel=0.001, abs=2048)
+    assert found.peak.allocated - CUBLAS == pytest.approx(REAL[name]["peak"], rel=0.005)
 
 
 SPAWNED = """

@@ -1,8 +1,10 @@
-"""What a training step takes in one of two real processes, on the CPU with gloo: bytes from PyTorch's profiler.
+"""Record what sharded models take in one of two real processes, on the CPU with gloo: bytes from PyTorch's profiler.
 
-`python two_processes.py SCRIPT…` runs each script in both and prints the most bytes that were alive in the first
-process during a call of its `step` when others were before, and those of the parameters and of the states of the optimizer.
-What gloo itself allocates is left out.
+    python tools/record_sharding.py
+
+Runs each program of `tests/memory/sharded.py` in two processes and writes `tests/memory/sharding.json`, which the tests
+compare trainlint with: the most bytes that were alive in the first process during a call of its `step` when others
+were before, and those of the parameters and of the states of the optimizer. What gloo itself allocates is left out.
 """
 
 from __future__ import annotations
@@ -11,13 +13,14 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+FOLDER = Path(__file__).parent.parent / "tests" / "memory"
 STEPS = 1
-MEASURED = 2
+MEASURED = 3
 # what FSDP sends with: threads of gloo hold the tensors a little longer than a stream of CUDA would
 COLLECTIVES = (
     "all_gather_single",
@@ -27,22 +30,25 @@ COLLECTIVES = (
     "all_gather",
 )
 PATIENCE = 0.01
+# the profiler loses sight of a process now and then
+TRIES = 3
 GLOO = ("c10d::", "gloo:")
 
 
-def measured(scripts: Mapping[str, str], folder: Path) -> dict[str, dict[str, int]]:
-    """The bytes of each script: `peak`, `parameters`, `optimizer`."""
-    paths = [str(folder / f"program{number}.py") for number in range(len(scripts))]
-    for path, script in zip(paths, scripts.values(), strict=True):
-        Path(path).write_text(script, encoding="utf-8")
-    done = subprocess.run([sys.executable, __file__, *paths], capture_output=True, text=True, timeout=300, check=False)
-    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
-    if len(lines) != len(scripts):
-        raise RuntimeError(done.stderr[-3000:])
-    return dict(zip(scripts, map(json.loads, lines), strict=True))
+def measured(script: str, folder: Path) -> dict[str, int]:
+    """The bytes of a script: `peak`, `parameters`, `optimizer`. Raises RuntimeError where it fails again and again."""
+    path = folder / "program.py"
+    path.write_text(script, encoding="utf-8")
+    for _ in range(TRIES):
+        done = subprocess.run([sys.executable, __file__, str(path)], capture_output=True, text=True, check=False)
+        lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
+        if lines:
+            found: dict[str, int] = json.loads(lines[-1])
+            return found
+    raise RuntimeError(done.stderr)
 
 
-def process(rank: int, paths: list[str], store: str) -> None:
+def process(rank: int, path: str, store: str) -> None:
     import torch
     import torch.distributed as dist
 
@@ -51,8 +57,7 @@ def process(rank: int, paths: list[str], store: str) -> None:
         if hasattr(dist, name):
             setattr(dist, name, patient(getattr(dist, name)))
     dist.init_process_group("gloo", store=dist.FileStore(store, 2), rank=rank, world_size=2)
-    for path in paths:
-        run(rank, path)
+    run(rank, path)
     dist.destroy_process_group()
 
 
@@ -83,7 +88,7 @@ def run(rank: int, path: str) -> None:
     states = [value for state in optimizer.state.values() for value in state.values()]
     found = {
         # what a thread of gloo gives back late may be in one of them
-        "peak": min(peaks(profiler.profiler.kineto_results.experimental_event_tree())),
+        "peak": min(filter(None, peaks(profiler.profiler.kineto_results.experimental_event_tree()))),
         "parameters": sum(map(bytes_of, names["net"].parameters())),
         "optimizer": sum(bytes_of(value) for value in states if isinstance(value, torch.Tensor) and value.dim()),
     }
@@ -130,12 +135,20 @@ def peaks(roots: Any) -> list[int]:
 
 
 def main() -> None:
-    import tempfile
+    if len(sys.argv) > 1:
+        import torch.multiprocessing as mp
 
-    import torch.multiprocessing as mp
+        with tempfile.TemporaryDirectory() as folder:
+            mp.spawn(process, (sys.argv[1], os.path.join(folder, "store")), 2)
+        return
+    sys.path.insert(0, str(FOLDER))
+    import sharded
+    import torch
 
     with tempfile.TemporaryDirectory() as folder:
-        mp.spawn(process, (sys.argv[1:], os.path.join(folder, "store")), 2)
+        steps = {name: measured(script, Path(folder)) for name, script in sharded.programs().items()}
+    result = {"torch": torch.__version__, "steps": steps}
+    (FOLDER / "sharding.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
