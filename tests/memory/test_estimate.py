@@ -276,3 +276,35 @@ def test_a_running_total_keeps_the_graph_of_one_loss() -> None:
     plain = estimated(HEAD + MODELS["convolutions"] + OPTIMIZERS["sgd"] + LOOP)
     # the sum and what hangs on it are scalars
     assert 0 <= found.peak.allocated - plain.peak.allocated <= 4 * 512
+
+
+OLD_TYPES = """
+import numpy as np
+import torch
+from torch import nn
+from torch.autograd import Variable
+
+Tensor = torch.cuda.FloatTensor if torch.cuda.is_available() else torch.FloatTensor
+net = nn.Linear(64, 8).cuda()
+optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+data = torch.utils.data.TensorDataset(torch.rand(320, 64))
+for (images,) in torch.utils.data.DataLoader(data, batch_size=32):
+    real = Variable(images.type(Tensor))
+    noise = Variable(Tensor(np.random.normal(0, 1, (32, 64))))
+    ones = Tensor(32, 8).fill_(1.0)
+    optimizer.zero_grad()
+    loss = (net(real + noise) - ones).square().mean()
+    loss.backward()
+    optimizer.step()
+"""
+
+
+def test_the_old_tensor_types_of_cuda() -> None:
+    """`x.type(torch.cuda.FloatTensor)` moves a batch, and `torch.cuda.FloatTensor(array)` makes a tensor there."""
+    estimate = estimated(OLD_TYPES)
+    assert estimate.unknown == []
+    assert estimate.batch_size == 32
+    assert estimate.terms["batch"] == 32 * 64 * 4
+    # the batch, the noise, the ones
+    held = {line: size for (_, line), size in estimate.held.items()}
+    assert {line: held[line] for line in (12, 13, 14)} == {12: 32 * 64 * 4, 13: 32 * 64 * 4, 14: 32 * 8 * 4}

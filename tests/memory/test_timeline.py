@@ -68,3 +68,23 @@ def test_a_graph_that_nobody_holds_dies() -> None:
     graph.drop(set(), timeline.free)
     assert kept.dead
     assert not graph.reaches(1)
+
+
+def test_a_graph_dies_with_the_last_value_that_hangs_on_it() -> None:
+    """y = b(a(x)) and z = c(a(x)): without y only b goes, without z all."""
+    timeline = Timeline()
+    graph = Graph(timeline)
+    kept = [timeline.allocate(KIB, "activations", number) for number in range(3)]
+    graph.add(Node(1, (11,), (), (("a", KIB),), (kept[0],), ()))
+    graph.add(Node(2, (12,), ((11, KIB, False),), (), (kept[1],), ()))
+    graph.add(Node(3, (13,), ((11, KIB, False),), (), (kept[2],), ()))
+    released: list[Storage] = []
+    graph.forget(11, {12, 13}.__contains__, released.append)
+    assert released == []
+    graph.forget(12, {13}.__contains__, released.append)
+    assert released == [kept[1]]
+    aged = graph.age()
+    assert not graph.reaches(13)
+    assert graph.reaches(aged[13])
+    graph.forget(aged[13], set[int]().__contains__, released.append)
+    assert released == [kept[1], kept[2], kept[0]]

@@ -163,11 +163,11 @@ def record(
 
 # these give what they are given, or what a function made of it
 HANDS_ON = frozenset(
-    f"builtins.{name}"
-    for name in (
-        *("list", "tuple", "set", "dict", "map", "filter", "zip", "enumerate", "reversed", "sorted"),
-        *("next", "iter", "getattr", "sum"),
-    )
+    {
+        *(f"builtins.{name}" for name in ("list", "tuple", "set", "dict", "map", "filter", "zip", "enumerate")),
+        *(f"builtins.{name}" for name in ("reversed", "sorted", "next", "iter", "getattr", "sum")),
+        *("torch.autograd.Variable", "torch.autograd.variable.Variable", "torch.Variable"),
+    }
 )
 
 

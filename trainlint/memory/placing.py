@@ -8,7 +8,7 @@ from trainlint.analysis.tape import Entry, Site
 from trainlint.analysis.values import Array
 
 # what moves a tensor; of these, a cast moves nothing
-MOVES = frozenset({"Tensor.to", "Tensor.cuda"})
+MOVES = frozenset({"Tensor.to", "Tensor.cuda", "Tensor.type"})
 HOST = "cpu"
 
 
@@ -28,7 +28,7 @@ class Placing:
 
     def _there(self, site: Site, weighs: Callable[[Site], bool]) -> bool:
         devices = {array.device for array in site.results}
-        if site.op in ("Tensor.cpu", "Tensor.to") and devices == {HOST}:
+        if site.op in ("Tensor.cpu", "Tensor.to", "Tensor.type") and devices == {HOST}:
             return False
         if any(self.on(array) for array in site.operands) or weighs(site):
             return True

@@ -23,7 +23,7 @@ from trainlint.memory.recompute import Segment
 from trainlint.memory.saved import Effect
 from trainlint.memory.sizes import Sizes
 from trainlint.memory.stretch import Line, Stretch
-from trainlint.memory.timeline import Graph, Node, Role, Storage, Timeline, Where
+from trainlint.memory.timeline import Graph, Node, Role, Storage, Timeline, Where, total
 from trainlint.memory.wiring import effect_of, is_product
 from trainlint.syntax import ir
 
@@ -31,6 +31,7 @@ from trainlint.syntax import ir
 # leaves gradients and another one uses them
 PLAIN = (True, True, True)
 CYCLE = (True, False, False, True)
+MADE: tuple[Role, ...] = ("activations", "temporary")
 PLACES = {"input": 0, "other": 1, "third": 2, "fourth": 3}
 
 
@@ -39,7 +40,7 @@ class Outcome:
     """The steady step. Everything is bytes; `unknown` says what could not be followed, by line."""
 
     timeline: Timeline
-    # living just before backward, by role, and what of it the step itself made, by line
+    # living just before the backward that finds most, by role, and what of it the step itself made, by line
     forward: dict[Role, int] = field(default_factory=dict)
     held: dict[Where, int] = field(default_factory=dict)
     # what each operation keeps for backward, by the identity of its site
@@ -77,10 +78,15 @@ class Playback:
         self.of: dict[int, Storage] = {}
         # what names held at the end of the step before
         self.carried: dict[tuple[int, str], tuple[Storage, ...]] = {}
+        # the values of the step before, under their names, on which a graph hangs
+        self.hanging: dict[tuple[int, str], tuple[int, ...]] = {}
         self.bound: Live = {}
         # what a name holds, and what may have lost its last holder since the sweep before
         self.held: dict[int, Storage] = {}
         self.loose: list[Storage] = []
+        # the values that names hold, and the operands that may have lost their last holder, by their identity
+        self.names: dict[int, None] = {}
+        self.used: dict[int, None] = {}
         # what the operations do, found in the first step
         self.effects: dict[int, Effect | None] = {}
         # what was done since the last backward, and the most before any of the step
@@ -92,7 +98,7 @@ class Playback:
         # what happens in the rounds with a step only, and what it makes, which the others do not make anew
         self.rare: set[int] = set()
         self.skipped: set[int] = set()
-        # the parameters whose state the optimizers have made, and the optimizers that have made what they share
+        # each optimizer with the parameters whose state it has made, and the optimizers that have made what they share
         self.states: set[Hashable] = set()
         for tensor in book.tensors:
             role: Role = "buffers" if tensor.buffer else "parameters"
@@ -121,6 +127,7 @@ class Playback:
             self.next_batch()
             if step == 2:
                 self.timeline.watch(self.plan.record)
+                self.outcome.forward, self.outcome.held = {}, {}
             self.segments = {}
             self.stretch, self.most, self.outcome.kept = Stretch(), Stretch(), {}
             self.skipped = set() if whole else made
@@ -171,11 +178,19 @@ class Playback:
 
     def sweep(self, live: Live) -> None:
         """Let go of what no name, no graph and no expression in progress holds."""
+        gone_before: list[int] = []
         for key in list(self.carried):
             if key in live and live[key] != self.bound.get(key) and not self.skipped.intersection(map(id, live[key])):
                 del self.carried[key]
+                gone_before += self.hanging.pop(key, ())
+        if gone_before:
+            hanging = {identity for each in self.hanging.values() for identity in each}
+            for identity in gone_before:
+                self.graph.forget(identity, hanging.__contains__, self.released)
         of = self.of
-        held = {id(of[id(a)]): of[id(a)] for arrays in live.values() for a in arrays if id(a) in of}
+        # dictionaries, for their order
+        names = {id(a): None for arrays in live.values() for a in arrays}
+        held = {id(of[identity]): of[identity] for identity in names if identity in of}
         held.update((id(storage), storage) for storages in self.carried.values() for storage in storages)
         for storage in held.values():
             # a name has it: it no longer lives for the expression that made it
@@ -189,6 +204,22 @@ class Playback:
         # in the order they were made
         for storage in sorted(gone, key=lambda each: each.born) if len(gone) > 1 else gone:
             self.released(storage)
+        self.forget(names)
+
+    def forget(self, names: dict[int, None]) -> None:
+        """A graph on which nothing hangs any more dies without a backward: `fake = generator(noise).detach()`."""
+
+        def lives(identity: int) -> bool:
+            storage = self.of.get(identity)
+            return identity in names or (storage is not None and storage.flying)
+
+        perhaps = {**{identity: None for identity in self.names if identity not in names}, **self.used}
+        self.names, self.used = names, {}
+        for identity in perhaps:
+            if not lives(identity):
+                self.graph.forget(identity, lives, self.released)
+            elif identity not in names:
+                self.used[identity] = None
 
     def stand(self, live: Live) -> None:
         """What lies on the GPU before the first step: data, buffers, the first batch."""
@@ -213,8 +244,14 @@ class Playback:
         for storage in self.timeline.living.values():
             storage.flying, storage.named = False, id(storage) in self.held
         self.loose = list(self.timeline.living.values())
-        self.graph.drop({id(a) for arrays in live.values() for a in arrays}, self.released)
+        hanging = {identity for each in self.hanging.values() for identity in each}
+        self.graph.drop({id(a) for arrays in live.values() for a in arrays} | hanging, self.released)
+        aged = self.graph.age()
+        self.hanging = {key: tuple(aged.get(each, each) for each in ids) for key, ids in self.hanging.items()}
+        for key, arrays in live.items():
+            self.hanging[key] = tuple(aged[id(a)] for a in arrays if id(a) in aged)
         self.of.clear()
+        self.names, self.used = {}, {}
         # what the next step finds under a name is what this one left there
         for key, arrays in start.items():
             storages = self.carried.get(key, ())
@@ -399,6 +436,7 @@ class Playback:
             if storage is not None:
                 storage.flying = id(storage) in given
                 self.loose.append(storage)
+                self.used[id(array)] = None
 
     def connect(self, site: Site, effect: Effect, place: Where, segment: Segment | None) -> None:
         """The node of an operation, where a graph hangs on its result."""
@@ -456,8 +494,10 @@ class Playback:
         self.timeline.phase = "backward"
         self.most.most(self.stretch)
         self.stretch = Stretch()
-        self.outcome.forward = self.timeline.by_role()
-        self.outcome.held = self.timeline.by_line("batch", "activations", "temporary")
+        forward = self.timeline.by_role()
+        if total(forward, *MADE) > total(self.outcome.forward, *MADE):
+            self.outcome.forward = forward
+            self.outcome.held = self.timeline.by_line("batch", *MADE)
         loss = mark.event.subject
         if not isinstance(loss, Array) or not self.graph.reaches(id(loss)):
             self.outcome.unknown.setdefault(place_of(mark), "what `backward` starts from is not known")
@@ -480,10 +520,11 @@ class Playback:
         for group in book.groups(optimizer):
             tensors = [t for t in book.inside(group.members) if t.key in self.graph.gradients]
             tensors = book.own(optimizer, tensors)
-            sizes = [n for t in tensors if t.key not in self.states for n in book.states(optimizer, group, t)]
+            stateless = [t for t in tensors if (id(optimizer), t.key) not in self.states]
+            sizes = [size for tensor in stateless for size in book.states(optimizer, group, tensor)]
             if id(optimizer) not in self.states:
                 sizes += book.shared(optimizer, group, tensors)
-            self.states |= {id(optimizer), *(t.key for t in tensors)}
+            self.states |= {id(optimizer), *((id(optimizer), t.key) for t in tensors)}
             for size in sizes:
                 timeline.allocate(size, "optimizer", place, pinned=True)
             timeline.transient(book.temporaries(optimizer, group, tensors), place)

@@ -6,6 +6,7 @@ from the tape (`analysis.tape`): it lives as long as a name, a list, a graph or 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -230,6 +231,10 @@ class Graph:
         self.timeline = timeline
         self.makers: dict[int, Node] = {}
         self.nodes: list[Node] = []
+        # how many nodes hand a gradient to a value
+        self.uses: Counter[int] = Counter()
+        # identities of values are positive
+        self._aged = 0
         # the gradients of parameters, by key
         self.gradients: dict[Hashable, Storage] = {}
         # where the gradients of parameters are copied to as soon as they are there
@@ -242,6 +247,7 @@ class Graph:
         self.nodes.append(node)
         for result in node.results:
             self.makers[result] = node
+        self.uses.update(identity for identity, _, _ in node.inputs)
         for storage in node.keeps:
             storage.saved += 1
 
@@ -280,8 +286,7 @@ class Graph:
         for storage in flowing.values():
             timeline.free(storage)
         if not keep:
-            self.nodes = [n for n in self.nodes if not n.done]
-            self.makers = {key: n for key, n in self.makers.items() if not n.done}
+            self._tidy()
 
     def _one(self, node: Node, flowing: dict[int, Storage]) -> list[Storage]:
         """The backward of one operation: gradients of its operands and weights appear, that of its result goes.
@@ -371,8 +376,47 @@ class Graph:
                 for storage in node.keeps:
                     storage.saved -= 1
                     release(storage)
+        self._tidy()
+
+    def forget(self, identity: int, lives: Callable[[int], bool], release: Callable[[Storage], None]) -> None:
+        """A value is gone: its operation dies where nothing else needs it, and what only it needed."""
+        waiting = [identity]
+        while waiting:
+            node = self.makers.get(waiting.pop())
+            if node is None or any(self.uses[result] or lives(result) for result in node.results):
+                continue
+            node.done = True
+            for storage in node.keeps:
+                storage.saved -= 1
+                release(storage)
+            for result in node.results:
+                self.makers.pop(result, None)
+            self.uses.subtract(given for given, _, _ in node.inputs)
+            waiting += [given for given, _, _ in node.inputs]
+
+    def age(self) -> dict[int, int]:
+        """A step is over: values of the next one have the same identities, those of this one get others.
+
+        Gives the new identities by the old ones.
+        """
+        found: dict[int, int] = {}
+        for node in self.nodes:
+            for identity in (*node.results, *(given for given, _, _ in node.inputs)):
+                if identity not in found:
+                    self._aged -= 1
+                    found[identity] = self._aged
+        for node in self.nodes:
+            node.results = tuple(found[identity] for identity in node.results)
+            node.inputs = tuple((found[identity], size, shared) for identity, size, shared in node.inputs)
+        self.makers = {result: node for node in self.nodes for result in node.results}
+        self._tidy()
+        return found
+
+    def _tidy(self) -> None:
+        """Strike the operations whose backward is done, or will never be."""
         self.nodes = [n for n in self.nodes if not n.done]
         self.makers = {key: n for key, n in self.makers.items() if not n.done}
+        self.uses = Counter(identity for n in self.nodes for identity, _, _ in n.inputs)
 
 
 def total(roles: dict[Role, int], *names: Role) -> int:

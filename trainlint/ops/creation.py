@@ -260,23 +260,26 @@ def from_numpy(call: OpCall) -> Value | None:
     return value.but(lib="torch", grad=False, device="cpu", tail=value.tail, origin=call.step(call.name, value))
 
 
-@op("torch.Tensor", *(f"torch.{name}" for name in TENSOR_TYPES))
+@op("torch.Tensor", *(f"{module}.{name}" for name in TENSOR_TYPES for module in ("torch", "torch.cuda")))
 def typed(call: OpCall) -> Value | None:
     """`torch.FloatTensor(data)`, `torch.Tensor(2, 3)`: sizes where all are integers, data where it is a sequence."""
     dtype = TENSOR_TYPES.get(short(call), call.run.program.default_dtype)
+    device = "cuda" if call.name.startswith("torch.cuda.") else "cpu"
     if len(call.args) == 1 and isinstance(call.args[0], Array):
         value = call.args[0]
-        return value.but(lib="torch", grad=False, dtype=dtype, tail=value.tail, origin=call.step(call.name, value))
+        return value.but(
+            lib="torch", grad=False, dtype=dtype, device=device, tail=value.tail, origin=call.step(call.name, value)
+        )
     if len(call.args) == 1 and isinstance(call.args[0], Seq):
         made = of_data(call, call.args[0])
         inner = innermost(call.args[0])
         if inner is not None and inner.layout is not None:
-            return added(call, inner).but(lib="torch", grad=False, shape=made.shape, dtype=dtype, device="cpu")
+            return added(call, inner).but(lib="torch", grad=False, shape=made.shape, dtype=dtype, device=device)
         return made.but(dtype=dtype, grad=False, device="cpu", tail=made.tail)
     if not call.args:
-        return Array(shape=(Const(0),), dtype=dtype, grad=False, device="cpu")
+        return Array(shape=(Const(0),), dtype=dtype, grad=False, device=device)
     certain = all(isinstance(v, Sym) or integer(v) is not None for v in call.args)
-    return Array(shape=shape_given(call, call.args) if certain else None, dtype=dtype, grad=False, device="cpu")
+    return Array(shape=shape_given(call, call.args) if certain else None, dtype=dtype, grad=False, device=device)
 
 
 # like another tensor

@@ -9,6 +9,7 @@ from trainlint.ops import stability
 from trainlint.ops.dtypes import as_float, dtype_named, kind_of_dtype, real_type
 from trainlint.ops.elementwise import refuses, short
 from trainlint.ops.layout import axes, axis_number, integer, letters
+from trainlint.ops.number_lists import of_numbers
 
 # names, refused kinds, result: `sum` integers become int64, `same`, `float`, `real`, `bool`, `index` int64
 REDUCTIONS: tuple[tuple[str, str, str], ...] = (
@@ -197,8 +198,11 @@ register_reductions()
 
 
 @op("numpy.mean", "numpy.sum", "numpy.std", "numpy.var", "numpy.argmax", "numpy.argmin", "numpy.amax", "numpy.amin")
+@op("numpy.max", "numpy.min")
 def numpy_reduction(call: OpCall) -> Value | None:
     array = call.args[0] if call.args else None
+    if isinstance(array, Seq):
+        return of_numbers(call, array)
     if not isinstance(array, Array):
         return None
     name = short(call)
