@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -152,3 +154,8 @@ def test_no_visitors_providers_or_matchers() -> None:
             if module.startswith("libcst.") and VISITORS & set(module.split(".")):
                 wrong.append(f"{shown(path, line)} imports {module}")
     assert wrong == []
+
+
+def test_the_server_answers_its_first_request_without_the_parser() -> None:
+    script = "import sys, trainlint.server.app; sys.exit('libcst' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

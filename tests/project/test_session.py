@@ -428,3 +428,30 @@ def test_findings_carry_their_page(write: Write) -> None:
     folder = write({"a.py": SCRIPT})
     findings: tuple[Finding, ...] = session(folder).check(str(folder / "a.py")).findings
     assert all(finding.url.startswith("https://") and finding.url.endswith(finding.id) for finding in findings)
+
+
+def test_a_text_that_was_open_before_is_not_parsed_again(write: Write) -> None:
+    """Not before somebody asks for more than its findings; what it imports must be as it was."""
+    script = "from helper import rate\n" + BATCH.replace(
+        "SGD(model.parameters(), lr=0.1, momentum=0.9)", "Adam(model.parameters(), lr=rate)"
+    )
+    folder = write({"a.py": script, "helper.py": "rate = 9.0\n"})
+    path = str(folder / "a.py")
+
+    def opened() -> tuple[Session, list[str]]:
+        here = Session([folder], use_cache=True)
+        here.open(path, script)
+        return here, codes(here.check_open(path))
+
+    first, found = opened()
+    assert first.workspace.unparsed(path) is None
+    second, again = opened()
+    assert again == found != []
+    assert second.workspace.unparsed(path) == script
+    second.notes(path)
+    second.edit(path, 0, 0, "# a note\n")
+    assert codes(second.check_open(path)) == found
+    write({"helper.py": "rate = 0.001\n"})
+    third, changed = opened()
+    assert third.workspace.unparsed(path) is None
+    assert changed != found

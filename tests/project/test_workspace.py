@@ -12,7 +12,6 @@ from trainlint.analysis.workspace import ConfigNode
 from trainlint.project.data_files import parse_data
 from trainlint.project.git import Blobs, resolve_rev
 from trainlint.project.workspace import BaseWorkspace, FileWorkspace, TreeWorkspace
-from trainlint.syntax.document import Document
 from trainlint.text.place import Span
 
 from .conftest import Write
@@ -104,11 +103,12 @@ def test_documents_are_kept_until_the_file_changes(write: Write) -> None:
 def test_open_documents_win(write: Write) -> None:
     folder = write({"a.py": "", "b.py": "x = 1\n", "c.yaml": "lr: 1\n"})
     workspace = FileWorkspace([str(folder)])
-    document = Document("x = 2\n")
-    workspace.open(str(folder / "b.py"), document)
+    workspace.open(str(folder / "b.py"), "x = 2\n")
+    assert workspace.unparsed(str(folder / "b.py")) == workspace.text(str(folder / "b.py")) == "x = 2\n"
     found = workspace.module(str(folder / "a.py"), 0, "b")
     assert found is not None
-    assert found[1] is document
+    assert found[1].text == "x = 2\n"
+    assert found[1] is workspace.opened(str(folder / "b.py"))
     workspace.close(str(folder / "b.py"))
     found = workspace.module(str(folder / "a.py"), 0, "b")
     assert found is not None

@@ -17,6 +17,14 @@ from training_scripts import COMMITTED
 StartEditor = Callable[..., Editor]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Servers keep findings in the user's cache folder: not in that of who runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[StartEditor]:
     """`start(name, **initialize parameters)` opens an editor on the test's folder."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from trainlint.analysis.notation import short
 from trainlint.analysis.values import Obj, Value
-from trainlint.memory.estimate import Estimate
-from trainlint.memory.timeline import Role, Where
+
+if TYPE_CHECKING:
+    # the server's first words need no analysis
+    from trainlint.memory.estimate import Estimate
+    from trainlint.memory.timeline import Role, Where
 
 # a file and a line → `line 12`, `model.py, line 12`, `cell 3, line 2`
 Named: TypeAlias = Callable[[str, int], str]

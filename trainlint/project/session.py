@@ -59,6 +59,9 @@ class Session:
         self._bases: Bases | None = None
         self._hashes: dict[str, tuple[object, str | None]] = {}
         self._notebooks: dict[str, Joined] = {}
+        # open files: not stored in the cache as they are, and answered from there without an analysis
+        self._unstored: set[str] = set()
+        self._recalled: set[str] = set()
         if diff_base is not None:
             self.set_base(diff_base)
 
@@ -104,11 +107,16 @@ class Session:
 
     def open(self, path: str, text: str) -> None:
         """The file is open with this text, whatever is on disk."""
-        from trainlint.syntax.document import Document
-
-        self._put_document(path, text) if self.workspace.opened(path) else self.workspace.open(path, Document(text))
-        self._ready_analyser().edits = True
+        if self.workspace.is_open(path):
+            self._put_document(path, text)
+        else:
+            self.workspace.open(path, text)
+            self._unstored.add(path)
         self._forget(path)
+
+    def saved(self, path: str) -> None:
+        """An open file was saved: what is found in this text is worth keeping for the next time it is opened."""
+        self._unstored.add(path)
 
     def edit(self, path: str, start: int, end: int, new: str) -> None:
         """Replace the code points `start:end` of an open file. Raises KeyError where it is not open."""
@@ -129,6 +137,8 @@ class Session:
         """The file is closed: what is on disk counts again."""
         self.workspace.close(path)
         self._notebooks.pop(path, None)
+        self._unstored.discard(path)
+        self._recalled.discard(path)
         self._forget(path)
 
     def check_open(self, path: str, heed: Callable[[], None] | None = None) -> FileReport:
@@ -136,17 +146,55 @@ class Session:
 
         `heed` is called again and again; a BaseException that it raises (no Exception) ends the work.
         """
-        document = self.workspace.opened(path)
-        if document is None:
+        if not self.workspace.is_open(path):
             return FileReport(path, error="the file is not open", skipped=True)
         try:
             self.settings.config(os.path.dirname(path))
-            if not may_concern(document.text.encode("utf-8", "surrogatepass")):
+            text = self.workspace.text(path) or ""
+            if not may_concern(text.encode("utf-8", "surrogatepass")):
                 return FileReport(path)
-            with self._ready_analyser().heeding(heed):
-                return self._judge(path, lambda: document, self._notebooks.get(path), weigh=False)
+            key = self._open_key(path, text)
+            known = self._recalled_open(path, key)
+            if known is not None:
+                return known
+            report = self._judge_open(path, heed)
+            cache = self._ready_cache()
+            if cache is not None and key is not None and not report.internal:
+                cache.put(key, report, self.workspace.asked_by(path), self._content_hash)
+                self._unstored.discard(path)
+            return report
         except ConfigError as error:
             return FileReport(path, error=str(error), skipped=True)
+
+    def _judge_open(self, path: str, heed: Callable[[], None] | None) -> FileReport:
+        document, analyser = self.workspace.opened(path), self._ready_analyser()
+        assert document is not None
+        analyser.edits = True
+        with analyser.heeding(heed):
+            return self._judge(path, lambda: document, self._notebooks.get(path), weigh=False)
+
+    def _open_key(self, path: str, text: str) -> str | None:
+        """The key of what an open file has, where its findings may come from the cache or go there.
+
+        Only of a text that was just opened or saved, and only while nothing else is open: of other files the cache
+        knows what is on disk.
+        """
+        cache = self._ready_cache()
+        if cache is None or path not in self._unstored or path in self._notebooks:
+            return None
+        if self.workspace.opened_paths() != {path}:
+            return None
+        return self._key(cache, path, Loaded(b"open:" + text.encode("utf-8", "surrogatepass"), text, None))
+
+    def _recalled_open(self, path: str, key: str | None) -> FileReport | None:
+        """What was found in this text another time; it needs not even to be parsed."""
+        cache = self._ready_cache()
+        if cache is None or key is None or self.workspace.unparsed(path) is None:
+            return None
+        report = cache.get(key, self._locate, self._content_hash)
+        if report is not None:
+            self._recalled.add(path)
+        return report
 
     def hover(
         self, path: str, line: int, column: int, cell: int | None = None, heed: Callable[[], None] | None = None
@@ -237,6 +285,10 @@ class Session:
             return Notes(), (), False
         from trainlint.project.judge import late_suppressions, reported, target_for, weighing
 
+        if path in self._recalled:
+            # the next key shall find an analysis to build on
+            self._judge_open(path, heed)
+            self._recalled.discard(path)
         rules = weighing(path, self.settings)
         found, raw = self._ready_analyser().notes(
             path, document, namer(path, joined), rules, target_for(path, self.settings), heed

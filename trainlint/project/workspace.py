@@ -276,28 +276,49 @@ class FileWorkspace(TreeWorkspace):
         roots = [os.path.abspath(root) for root in roots]
         self.overlay = OverlayTree(DiskTree(roots))
         self._open: dict[str, Document] = {}
+        # what is open and was not needed parsed yet
+        self._unparsed: dict[str, str] = {}
         super().__init__(self.overlay, roots)
 
     def document(self, path: str) -> Document | None:
-        return self._open.get(path) or super().document(path)
+        return self.opened(path) or super().document(path)
 
     def text(self, path: str) -> str | None:
         """The text of a file as open, laid over or on disk."""
+        if path in self._unparsed:
+            return self._unparsed[path]
         document = self._open.get(path)
         if document is not None:
             return document.text
         laid = self.overlay.text(path)
         return super().text(path) if laid is None else laid
 
-    def open(self, path: str, document: Document) -> None:
-        self._open[path] = document
+    def open(self, path: str, text: str) -> None:
+        """A file is open with this text; it is parsed when somebody asks for the document."""
+        self._unparsed[path] = text
         self.forget(path)
 
+    def is_open(self, path: str) -> bool:
+        return path in self._open or path in self._unparsed
+
+    def opened_paths(self) -> set[str]:
+        return {*self._open, *self._unparsed}
+
+    def unparsed(self, path: str) -> str | None:
+        """The text of an open file as long as nobody asked for its document."""
+        return self._unparsed.get(path)
+
     def opened(self, path: str) -> Document | None:
+        """The document of an open file, None where it is not open."""
+        if path in self._unparsed:
+            from trainlint.syntax.document import Document
+
+            self._open[path] = Document(self._unparsed.pop(path))
         return self._open.get(path)
 
     def close(self, path: str) -> None:
         self._open.pop(path, None)
+        self._unparsed.pop(path, None)
         self.forget(path)
 
 

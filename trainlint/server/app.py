@@ -191,6 +191,9 @@ class App:
     def _saved(self, uri: str) -> None:
         """Other files may depend on the saved one, and a client without file watching tells of changes only here."""
         self._changed_on_disk([uri])
+        path = file_path(uri)
+        if path is not None:
+            self.worker.post(lambda session: session.saved(path))
         self.base.renew()
         self._refresh()
 
@@ -485,7 +488,7 @@ class App:
             from trainlint.project.config import Overrides
             from trainlint.project.session import Session
 
-            return Session(roots, Overrides(**overrides))
+            return Session(roots, Overrides(**overrides), use_cache=True)
 
         return make
 
