@@ -126,6 +126,9 @@ class Card(TorchDispatchMode):
             for tensor in given:
                 if tensor.dim() > 0:
                     self.promote(tensor)
+        if node is not None and func is torch.ops.aten.add.Tensor and alone(args):
+            # what the engine does with a second gradient where no mode looks on (torch/csrc/autograd/input_buffer.cpp)
+            func = torch.ops.aten.add_.Tensor
         out = func(*args, **(kwargs or {}))
         on_card = self.placing > 0 or (self.placing == 0 and (mixed or (node is not None and self._backward(given))))
         line = self._line(node)
@@ -166,6 +169,15 @@ class Card(TorchDispatchMode):
         if torch.is_grad_enabled() and (node is None or recomputing()):
             self._lines.update(dict.fromkeys(range(self._next, following), line))
         self._next = following
+
+
+def alone(args: Any) -> bool:
+    """Are these two tensors of one kind, of which the first one's storage is held by nothing else?"""
+    first, second = args
+    if not isinstance(second, torch.Tensor) or first.shape != second.shape or first.dtype != second.dtype:
+        return False
+    # by the tensor, and by the object of Python that asks
+    return first.is_contiguous() and torch._C._storage_Use_Count(first.untyped_storage()._cdata) == 2
 
 
 def storage(tensor: torch.Tensor) -> int:

@@ -110,6 +110,8 @@ def elements(value: Value) -> list[Value] | None:
 def told_apart(run: Run, scope: Scope, array: Array, node: ir.Expr) -> Seq | None:
     """The elements of a tensor along its first axis, of which each is a number or a tensor like the others."""
     count = usual(array.shape[0]) if array.shape else None
+    if array.numbers is not None:
+        return Seq("list", elements(array))
     if count is None or not 0 < count <= MOST_ELEMENTS:
         return None
     return Seq("list", [iterate(run, scope, array, node)] * count)

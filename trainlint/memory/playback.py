@@ -462,7 +462,8 @@ class Playback:
         wanted = tuple((id(a), sizes.bytes_of(a) or 0, view or id(a) in passed) for a in inputs)
         results = tuple(id(a) for a in site.results)
         product = is_product(site.op)
-        node = Node(place, results, wanted, weights, tuple(kept), effect.backward, product, effect.fills)
+        turned = site.op.endswith(("Linear", "linear"))
+        node = Node(place, results, wanted, weights, tuple(kept), effect.backward, product, turned, effect.fills)
         if self.shards is not None:
             node.units = tuple(self.shards.stack)
         self.graph.add(node)

@@ -208,6 +208,8 @@ class Node:
     temporary: tuple[int, ...]
     # does its backward multiply matrices?
     product: bool = False
+    # are the gradients of its weights views, to which no second one is added in place?
+    turned: bool = False
     # bytes of the zeros that stand for the gradient of a result that nobody used
     fills: tuple[int, ...] = ()
     # computes again what it needs, before its backward; is told of the gradients on their way
@@ -242,6 +244,10 @@ class Graph:
         # those of sharded parameters that are not reduced yet
         self.unsharded: dict[Hashable, Storage] = {}
         self.shards: Shards | None = None
+        # of the backward in progress: how many gradients of a weight are to come, what came, and as a view
+        self._pending: Counter[Hashable] = Counter()
+        self._partial: dict[Hashable, Storage] = {}
+        self._turned: dict[Hashable, bool] = {}
 
     def add(self, node: Node) -> None:
         self.nodes.append(node)
@@ -259,6 +265,7 @@ class Graph:
         """Run backward from a value of `size` bytes. `release` is told of each storage that is no longer kept."""
         wanted = self._ancestors(loss)
         timeline = self.timeline
+        self._pending = Counter(key for node in self.nodes if id(node) in wanted for key, _ in node.weights)
         first = self.makers[loss].line if loss in self.makers else None
         flowing: dict[int, Storage] = {loss: timeline.allocate(size, "temporary", first)}
         nodes = [n for n in reversed(self.nodes) if id(n) in wanted]
@@ -270,7 +277,7 @@ class Graph:
                 shards.before(node)
             if node.again is not None:
                 node.again(flowing)
-            made = self._one(node, flowing)
+            made, fresh = self._one(node, flowing)
             if not keep:
                 # before gradients are added up (`evaluate_function` in torch/csrc/autograd/engine.cpp)
                 node.done = True
@@ -279,6 +286,8 @@ class Graph:
                     release(storage)
             for (identity, size, _), storage in zip(node.inputs, made, strict=True):
                 self._flow(flowing, identity, storage, size, node.line)
+            for key, gradient in fresh:
+                self._arrive(key, gradient, node)
             if shards is not None:
                 shards.after(node)
         if shards is not None:
@@ -288,10 +297,10 @@ class Graph:
         if not keep:
             self._tidy()
 
-    def _one(self, node: Node, flowing: dict[int, Storage]) -> list[Storage]:
+    def _one(self, node: Node, flowing: dict[int, Storage]) -> tuple[list[Storage], list[tuple[Hashable, Storage]]]:
         """The backward of one operation: gradients of its operands and weights appear, that of its result goes.
 
-        Gives the gradients of the operands.
+        Gives the gradients of the operands and those of the weights with their keys.
         """
         timeline = self.timeline
         if node.product:
@@ -308,23 +317,40 @@ class Graph:
         timeline.transient(node.temporary, node.line)
         for storage in zeros:
             timeline.free(storage)
-        for key, gradient in fresh:
-            gradient.pinned = True
-            if self.shards is not None and key in self.shards.keys:
-                if self.unsharded.setdefault(key, gradient) is not gradient:
-                    timeline.free(gradient)
-            elif key in self.gradients or key in self.buckets:
-                # accumulated into the one that is there, or copied into its bucket
-                self.gradients[key] = self.gradients.get(key) or self.buckets[key]
-                timeline.free(gradient)
-            else:
-                self.gradients[key] = gradient
         given = {id(storage) for storage in made}
         for storage in incoming:
             # a sum hands one gradient to both of its operands
             if id(storage) not in given:
                 self._unless_shared(flowing, storage)
-        return made
+        return made, fresh
+
+    def _arrive(self, key: Hashable, gradient: Storage, node: Node) -> None:
+        """A gradient of a weight: those of all uses are added up before they reach the weight."""
+        if self.shards is not None and key in self.shards.keys:
+            gradient.pinned = True
+            if self.unsharded.setdefault(key, gradient) is not gradient:
+                self.timeline.free(gradient)
+            return
+        self._pending[key] -= 1
+        first, whole = self._partial.pop(key, None), gradient
+        if first is not None and self._turned.pop(key, False):
+            whole = self.timeline.allocate(gradient.size, "gradients", node.line)
+            self.timeline.free(first)
+            self.timeline.free(gradient)
+        elif first is not None:
+            whole = first
+            self.timeline.free(gradient)
+        if self._pending[key] > 0:
+            self._partial[key] = whole
+            if first is None:
+                self._turned[key] = node.turned
+        elif key in self.gradients or key in self.buckets:
+            # accumulated into the one that is there, or copied into its bucket
+            self.gradients[key] = self.gradients.get(key) or self.buckets[key]
+            self.timeline.free(whole)
+        else:
+            whole.pinned = True
+            self.gradients[key] = whole
 
     def _flow(self, flowing: dict[int, Storage], identity: int, new: Storage, size: int, line: Where) -> None:
         """A gradient arrives; a second one is added to the first.

@@ -8,8 +8,8 @@ from trainlint.analysis.parameters import SIZES
 from trainlint.analysis.tape import Site
 from trainlint.analysis.values import Array, Const, Seq, Value
 from trainlint.memory import saved
+from trainlint.memory.laid import laid
 from trainlint.memory.options import HIDDEN, positions
-from trainlint.memory.saved.strides import expanded
 from trainlint.memory.sizes import Sizes
 from trainlint.memory.weights import Weight
 
@@ -21,7 +21,6 @@ PRODUCTS = frozenset(
         *("RNNCell", "LSTMCell", "GRUCell", "MultiheadAttention", "multi_head_attention_forward"),
     }
 )
-REPEATED = frozenset({"expand", "expand_as", "broadcast_to"})
 WHOLE = frozenset({"int64", "int32", "int16", "int8", "uint8", "bool"})
 
 
@@ -39,11 +38,14 @@ def effect_of(site: Site, sizes: Sizes, weights: Sequence[tuple[Weight, bool]]) 
         return saved.Effect("new")
     given = [each for each in operands if each is not None]
     made = [each for each in results if each is not None]
-    if site.op.rpartition(".")[2] in REPEATED and made:
-        # a reshape of it has to copy
-        sizes.strides[id(site.results[0])] = expanded(given[0].shape, given[0].strides, made[0].shape)
     given += [saved.Tensor(weight.shape, weight.itemsize, site.grad and trained) for weight, trained in weights]
-    return saved.effect(site.op, given, made[0] if len(made) == 1 else made, options_of(site))
+    options = options_of(site)
+    effect = saved.effect(site.op, given, made[0] if len(made) == 1 else made, options)
+    for array, strides in zip(site.results, laid(site, given, made, effect, options) if effect else (), strict=False):
+        if strides is not None:
+            # a reshape of it may have to copy
+            sizes.strides[id(array)] = strides
+    return effect
 
 
 def is_product(op: str) -> bool:

@@ -133,6 +133,19 @@ def eye(call: OpCall) -> Value | None:
     )
 
 
+@op("torch.triu_indices", "torch.tril_indices")
+def triangle(call: OpCall) -> Value | None:
+    """Two rows: the row and the column of each element of a triangle."""
+    rows, columns = (number(call.arg(at, name)) for at, name in ((0, "row"), (1, "col")))
+    offset = number(call.arg(2, "offset")) if call.arg(2, "offset") is not None else 0
+    length: Value = Unknown()
+    if isinstance(rows, int) and isinstance(columns, int) and isinstance(offset, int) and rows * columns <= 1 << 24:
+        below = [min(max(row + offset + 1, 0), columns) for row in range(rows)]
+        above = [columns - min(max(row + offset, 0), columns) for row in range(rows)]
+        length = Const(sum(above) if short(call) == "triu_indices" else sum(below))
+    return fresh(call, (Const(2), length), dtype_given(call, "int64"))
+
+
 @op("torch.linspace", "torch.logspace")
 def linspace(call: OpCall) -> Value | None:
     steps = call.arg(2, "steps")

@@ -10,7 +10,7 @@ from typing import Any
 
 from trainlint.analysis import dims
 from trainlint.analysis.classes import record
-from trainlint.analysis.iteration import elements, iterate, range_of
+from trainlint.analysis.iteration import elements, iterate, range_of, strides
 from trainlint.analysis.listing import LISTINGS, listed
 from trainlint.analysis.modules import children, container
 from trainlint.analysis.registry import OpCall, alias, called, kind, method, op
@@ -75,6 +75,8 @@ def convert_one(call: OpCall, value: Value) -> Value | None:
         made = Number(value.name, value.origin, CONVERTED.get(call.name))
         return made if numeric and call.name not in NOT_NUMBERS else Unknown(value.name, value.origin)
     if not isinstance(value, Const):
+        if isinstance(value, (Sym, Range)) and call.name == "builtins.float":
+            return Number(dtype="float32")
         return value if isinstance(value, (Sym, Range)) and call.name == "builtins.int" else None
     function = CONVERSIONS[call.name.removeprefix("builtins.")]
     try:
@@ -238,6 +240,10 @@ def enumerate_(call: OpCall) -> Value | None:
         "tuple", [Number("i", dtype="int64"), iterate(call.run, call.scope, value, call.node)]
     )
     inside, start = elements(value), number(call.arg(1, "start")) if len(call.args) > 1 or call.kwargs else 0
+    # the places of parts in data, of which one stands for all where memory is counted
+    counts = call.run.program.tape is not None and isinstance(value, Seq) and value.kind == "range" and bool(inside)
+    if counts and strides(inside or []):
+        return wrapped
     if inside is not None and len(inside) <= 64 and isinstance(start, int):
         return Seq("list", [Seq("tuple", [Const(i + start), v]) for i, v in enumerate(inside)])
     return wrapped
