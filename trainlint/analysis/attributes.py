@@ -68,6 +68,9 @@ def get_attribute(run: Run, scope: Scope, value: Value, name: str, node: ir.Expr
     """`value.name`."""
     if isinstance(value, Unknown):
         return unknown_attribute(value, name)
+    if name == "__dict__" and isinstance(value, (Ext, WorkspaceModule)):
+        # `models.__dict__[arch]`: its items are the attributes (`ops.python`)
+        return Obj("builtins.vars", "namespace", node, [value])
     if isinstance(value, Ext):
         return run.program.external(f"{value.name}.{name}")
     if isinstance(value, Instance):

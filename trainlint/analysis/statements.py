@@ -27,7 +27,7 @@ from trainlint.analysis.run import Run
 from trainlint.analysis.scalars import binary, compare
 from trainlint.analysis.scope import Scope, merge
 from trainlint.analysis.tape import round_over
-from trainlint.analysis.unrolling import MAX_UNROLLED, inside_a_step, most_rounds, unrollable
+from trainlint.analysis.unrolling import MAX_UNROLLED, inside_a_step, most_rounds, over_numbers, unrollable
 from trainlint.analysis.values import (
     Array,
     Class,
@@ -276,7 +276,8 @@ def _for(run: Run, scope: Scope, stmt: ir.For) -> bool:
     single = isinstance(over, Obj) and over.kind in LISTINGS
     if known is not None and (single or len(known) <= most_rounds(run)):
         layers = bool(known) and _callable_items(known) and run.program.self_updating(stmt)
-        if layers or unrollable(run, stmt) or (single and inside_a_step(run, stmt)):
+        unroll = layers or unrollable(run, stmt) or (single and inside_a_step(run, stmt))
+        if unroll or over_numbers(run, stmt, known):
             return _unrolled(run, scope, stmt, known)
     item = iterate(run, scope, over, stmt.iter)
     return _loop(

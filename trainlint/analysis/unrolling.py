@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from trainlint.analysis.builtin_names import BUILTINS
 from trainlint.analysis.modules import ir_slots, is_module_class
 from trainlint.analysis.run import Run
-from trainlint.analysis.values import Class
+from trainlint.analysis.values import Class, Const, Value
 from trainlint.syntax import ir
 
 MAX_UNROLLED = 64
 MAX_COUNTED = 256
+FEW = 8
 # methods and functions that mean training, evaluation or input and output
 _TRAINING = frozenset(
     [
@@ -122,6 +123,13 @@ def inside_a_step(run: Run, stmt: ir.For | ir.While) -> bool:
         return False
     # an evaluation goes over its batches one by one, however many there are
     return (run.grad or in_model(run)) and not run.program.reached_from(stmt) & _STEPS
+
+
+def over_numbers(run: Run, stmt: ir.For | ir.While, items: list[Value]) -> bool:
+    """Is a loop of a step whose memory is counted one over a few numbers, `for k in (1, 5)`, without a graph too?"""
+    if run.program.tape is None or not run.loops or len(items) > FEW or not all(isinstance(v, Const) for v in items):
+        return False
+    return not run.program.reached_from(stmt) & _STEPS
 
 
 def in_model(run: Run) -> bool:

@@ -247,8 +247,12 @@ def device(call: OpCall) -> Value | None:
 
 @op("torch.accelerator.current_accelerator")
 def accelerator_device(call: OpCall) -> Value | None:
-    """The device of this machine; None where it has no accelerator, which nobody trains with."""
-    return Obj("torch.device", "device", call.node, [Unknown("type")], {}, call.step("torch.accelerator"))
+    """The device of this machine; None where it has no accelerator, which nobody trains with.
+
+    Where memory is counted it is that of a GPU of CUDA.
+    """
+    kind: Value = Unknown("type") if call.run.program.tape is None else Const("cuda")
+    return Obj("torch.device", "device", call.node, [kind], {}, call.step("torch.accelerator"))
 
 
 @method("device", ".type")

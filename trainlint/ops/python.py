@@ -319,12 +319,6 @@ def setattr_(call: OpCall) -> Value | None:
     return Const(None)
 
 
-@op("builtins.vars")
-def vars_(call: OpCall) -> Value | None:
-    value = call.args[0] if call.args else None
-    return value if isinstance(value, Mapping) else Mapping({}, True)
-
-
 @op("functools.partial")
 def partial(call: OpCall) -> Value | None:
     if not call.args:
