@@ -2,8 +2,8 @@
 
 ## What it does
 Compares `train_batch_size` of a DeepSpeed configuration with `train_micro_batch_size_per_gpu` times
-`gradient_accumulation_steps`: the rest must be a whole number of processes. Of the last two one may be left out: DeepSpeed
-computes it, rounds down, and compares then.
+`gradient_accumulation_steps`: the rest must be a whole number of processes. Of the last two one may be left out:
+DeepSpeed computes it, rounds down, and compares then.
 
 ## Why it matters
 DeepSpeed checks the three figures against the number of processes when it starts, after the job got its machines, and
