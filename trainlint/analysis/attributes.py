@@ -72,6 +72,8 @@ def get_attribute(run: Run, scope: Scope, value: Value, name: str, node: ir.Expr
         # `models.__dict__[arch]`: its items are the attributes (`ops.python`)
         return Obj("builtins.vars", "namespace", node, [value])
     if isinstance(value, Ext):
+        if name in ("__name__", "__qualname__"):
+            return Const(value.name.rpartition(".")[2])
         return run.program.external(f"{value.name}.{name}")
     if isinstance(value, Instance):
         return instance_attribute(run, scope, value, name, node)
@@ -182,7 +184,8 @@ def instance_attribute(run: Run, scope: Scope, value: Instance, name: str, node:
     found = value.attrs.get(name)
     writers = written_by(value.cls, name)
     late = writers - value.tried - {"__init__"}
-    if late and not value.setting_up and (found is None or is_none(found)):
+    # where memory is counted, what the program left at None is None
+    if late and not value.setting_up and (found is None or (is_none(found) and run.program.tape is None)):
         run.program.run_writers(run, value, late)
         found = value.attrs.get(name)
     if found is not None:
@@ -208,7 +211,7 @@ def instance_attribute(run: Run, scope: Scope, value: Instance, name: str, node:
     if any((owner, name) in registry.METHODS for owner in ("module", *bases) if bases):
         return Method(value, name)
     result = Unknown(f"self.{name}")
-    if not value.setting_up:
+    if not value.setting_up and not name.startswith("__"):
         value.attrs[name] = result
     return result
 

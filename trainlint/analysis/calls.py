@@ -20,7 +20,7 @@ from trainlint.analysis.functions import bind_parameters, decorator_context
 from trainlint.analysis.methods import call_builtin_method, unknown_method
 from trainlint.analysis.modules import OWN, container, fill_container, is_module, library_layer, partial_children
 from trainlint.analysis.parameters import CAST
-from trainlint.analysis.run import MAX_DEPTH, MAX_RECURSION, Frame, Run, step
+from trainlint.analysis.run import Frame, Run, step
 from trainlint.analysis.scope import Scope
 from trainlint.analysis.tape import left, record
 from trainlint.analysis.values import (
@@ -103,12 +103,13 @@ def call_function(
     definition = func.node
     run.program.called.add(id(definition))
     run.program.running.add(id(definition))
-    if run.program.tape is not None and run.active.count(definition) >= MAX_RECURSION:
+    exceeded = run.full(definition, (*args, *kwargs.values()))
+    if exceeded == "recursion" and run.program.tape is not None:
         # of no consequence for memory unless it gets a tensor of the step, which the event says
         run.event("unknown_call", node, scope, func, None, (*args, *kwargs.values()), func.name)
         return Unknown(f"{func.name}(…)")
-    if run.depth >= MAX_DEPTH or run.active.count(definition) >= MAX_RECURSION or not run.spend():
-        run.program.caps["depth" if run.depth >= MAX_DEPTH else "recursion"] += 1
+    if exceeded or not run.spend():
+        run.program.caps[exceeded or "statements"] += 1
         run.trace.incomplete = True
         return Unknown(f"{func.name}(…)")
     inner = Scope("function", func.file, func.scope, func.name)
@@ -121,8 +122,8 @@ def call_function(
     if entered:
         run.billed = (scope.file, node)
     saved_grad, saved_autocast, saved_via, saved_conds = run.grad, run.autocast, run.via, run.conds
-    floors, leaves = (run.floor, run.attribute_floor), run.leaves
-    run.leaves = None
+    floors, leaves, rounds = (run.floor, run.attribute_floor), run.leaves, run.rounds
+    run.leaves, run.rounds = None, 1
     run.frames.append(frame)
     run.active.append(definition)
     run.via = (*run.via, node.stmt)
@@ -138,7 +139,7 @@ def call_function(
         run.via = saved_via
         run.conds = saved_conds
         run.floor, run.attribute_floor = floors
-        run.leaves = leaves
+        run.leaves, run.rounds = leaves, rounds
         run.active.pop()
         run.frames.pop()
         run.grad, run.autocast = saved_grad, saved_autocast
@@ -210,11 +211,22 @@ _KEEPS = ("torch.nn.init.", "torch.nn.utils.", "torch.nn.Parameter", "torch.opti
 
 def as_tensors(name: str, args: list[Value], kwargs: dict[str, Value]) -> tuple[list[Value], dict[str, Value]]:
     """The arguments of a function of torch, with tensors for parameters."""
-    if not any(isinstance(v, Obj) and v.kind == "parameter" for v in (*args, *kwargs.values())):
+    if name.startswith(_KEEPS) or not any(map(_is_parameter, (*args, *kwargs.values()))):
         return args, kwargs
-    if name.startswith(_KEEPS):
-        return args, kwargs
-    return [tensor_of(v) for v in args], {k: tensor_of(v) for k, v in kwargs.items()}
+    return [_tensors_of(v) for v in args], {k: _tensors_of(v) for k, v in kwargs.items()}
+
+
+def _is_parameter(value: Value) -> bool:
+    """Is it a parameter, or a list with one in it (`torch.cat((self.a, self.b))`)?"""
+    if isinstance(value, Seq):
+        return any(isinstance(item, Obj) and item.kind == "parameter" for item in value.items or ())
+    return isinstance(value, Obj) and value.kind == "parameter"
+
+
+def _tensors_of(value: Value) -> Value:
+    if isinstance(value, Seq) and _is_parameter(value):
+        return Seq(value.kind, [tensor_of(item) for item in value.items or ()], None, value.origin)
+    return tensor_of(value)
 
 
 def default_external(

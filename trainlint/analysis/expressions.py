@@ -235,7 +235,7 @@ def _comp(run: Run, scope: Scope, expr: ir.Comp) -> Value:
 
 def _comp_known(run: Run, inner: Scope, expr: ir.Comp, over: Value) -> Value | None:
     """A comprehension over known elements whose conditions are all decided, element by element; else None."""
-    if run.program.tape is not None and isinstance(over, Array):
+    if run.program.tape is not None and isinstance(over, Array) and elements(over) is None:
         over = told_apart(run, inner, over, expr.clauses[0].iter) or over
     inside = elements(over)
     if inside is None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from trainlint.analysis.dormant import dormant
 from trainlint.analysis.listing import existing
 from trainlint.analysis.modules import walk
 from trainlint.analysis.parameters import Held
@@ -15,8 +16,11 @@ if TYPE_CHECKING:
     from trainlint.analysis.program import File, Program
     from trainlint.analysis.watching import Freeze
 
-# a place that may stop parameters from being trained
-_WRITE = re.compile(r"\.requires_grad(?:\s*=(?!=)\s*(?!True\b)|_\(\s*(?!\)|True\b))|\.freeze\w*\(")
+# a place that may stop parameters from being trained; what is copied from another parameter was set elsewhere
+_COPIED = r"[\w.]+\.requires_grad\s*(?:\)|$)"
+_WRITE = re.compile(
+    rf"\.requires_grad(?:\s*=(?!=)\s*(?!True\b|{_COPIED})|_\(\s*(?!\)|True\b|{_COPIED}))|\.freeze\w*\(", re.MULTILINE
+)
 
 
 class Training:
@@ -25,7 +29,7 @@ class Training:
     def __init__(self, program: Program) -> None:
         freezes = program.watch.freezes if program.watch is not None else []
         self._applied = [(f, state) for f in freezes if (state := state_of(f)) is not True]
-        sites = sum(len(list(writes(program, file))) for file in program.files.values())
+        sites = doubts(program)
         # something else than a whole module is frozen, or a module that is not known
         understood = {id(f.node) for f, _ in self._applied} | (program.watch.frozen if program.watch else set())
         self._doubtful = sites > len(understood)
@@ -53,15 +57,24 @@ class Training:
         return found
 
 
-def writes(program: Program, file: File) -> Iterator[int]:
-    """The lines of a file that set `requires_grad`, but for those in branches that are not taken."""
+def doubts(program: Program) -> int:
+    """How many places of the program may stop parameters from being trained."""
+    skipped = program.watch.skipped if program.watch is not None else set()
+    files = program.files.values()
+    if any(True for file in files for _ in writes(program, file, skipped)):
+        skipped = skipped | dormant(program)
+    return sum(1 for file in files for _ in writes(program, file, skipped))
+
+
+def writes(program: Program, file: File, skipped: set[tuple[str, int, int]]) -> Iterator[int]:
+    """The lines of a file that set `requires_grad`, but for those in the lines that are skipped."""
     text = file.document.text
     watch = program.watch
-    skipped = {part for part in watch.skipped if part[0] == file.path} if watch is not None else set()
     used = {f.node.stmt.first_line for f in watch.freezes} if watch is not None else set()
     for match in _WRITE.finditer(text):
         line = text.count("\n", 0, match.start()) + 1
-        if line in used or not any(first <= line <= last for _, first, last in skipped):
+        inside = any(path == file.path and first <= line <= last for path, first, last in skipped)
+        if line in used or not inside:
             yield line
 
 

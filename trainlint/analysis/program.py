@@ -14,7 +14,7 @@ from trainlint.analysis.facts import Trace
 from trainlint.analysis.frameworks import frameworks_of
 from trainlint.analysis.functions import free_parameters
 from trainlint.analysis.modules import REST, is_module, is_module_class
-from trainlint.analysis.run import Frame, Run
+from trainlint.analysis.run import MAX_COUNTED, Frame, Run
 from trainlint.analysis.scope import Scope
 from trainlint.analysis.sharing import Shared
 from trainlint.analysis.statements import execute_block, self_updating_names
@@ -45,6 +45,8 @@ MAX_FILE_STATEMENTS = 50_000
 MAX_LIBRARY_STATEMENTS = 300_000
 MAX_BUILT = 8
 MAX_IMPORT_DEPTH = 5
+# where memory is counted
+MAX_IMPORT_DEPTH_COUNTED = 12
 _MODEL_NAME = re.compile(
     r"(net|model|network|module|encoder|decoder|head|classifier|generator|discriminator|backbone)", re.I
 )
@@ -208,7 +210,7 @@ class Program:
             self._interpret_entry(func, instance, f"{cls.name}.{func.name}")
 
     def _interpret_entry(self, func: Func, receiver: Value | None, name: str) -> None:
-        if self.spent > MAX_FILE_STATEMENTS or not isinstance(func.node, ir.FunctionDef):
+        if self.left() < 0 or not isinstance(func.node, ir.FunctionDef):
             return
         self.called.add(id(func.node))
         run = self._run(name)
@@ -245,7 +247,7 @@ class Program:
 
     def left(self) -> int:
         """Statements that may still be interpreted for this file."""
-        return MAX_FILE_STATEMENTS - self.spent
+        return (MAX_FILE_STATEMENTS if self.tape is None else MAX_COUNTED) - self.spent
 
     def _run(self, entry: str) -> Run:
         return Run(self, Trace(entry, self.file))
@@ -411,7 +413,7 @@ class Program:
     def _module_of(self, path: str, document: Document, library: bool = False) -> WorkspaceModule:
         known = self.files.get(path)
         if known is None:
-            if len(self._importing) > MAX_IMPORT_DEPTH:
+            if len(self._importing) > (MAX_IMPORT_DEPTH if self.tape is None else MAX_IMPORT_DEPTH_COUNTED):
                 self.caps["imports"] += 1
                 return WorkspaceModule(path, {})
             known = self.files[path] = File(path, document, library)

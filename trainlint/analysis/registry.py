@@ -251,6 +251,12 @@ def canonical(name: str) -> str:
     return result
 
 
+def is_known(name: str) -> bool:
+    """Does a library have this function or class, as the tables know?"""
+    name = canonical(name)
+    return name in FUNCTIONS or name in CALLS or name in KINDS
+
+
 @lru_cache(maxsize=20_000)
 def kind_of(name: str) -> str | None:
     """The kind of object that calling `name` makes, None where it is not a known class."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from trainlint.analysis.autocast import Autocast
 from trainlint.analysis.facts import Cond, Event, EventKind, ImageUse, Loop, Trace, Violation
-from trainlint.analysis.values import Place, Step, Value
+from trainlint.analysis.values import Instance, Obj, Place, Step, Value
 from trainlint.syntax import ir
 
 if TYPE_CHECKING:
@@ -20,9 +20,12 @@ if TYPE_CHECKING:
 MAX_DEPTH = 14
 # how often one function may be in progress: recursive models are built a few levels deep
 MAX_RECURSION = 3
+# both where memory is counted: a library's model is a few calls deeper, and its parts are visited recursively
+MAX_DEPTH_COUNTED = 40
+MAX_RECURSION_COUNTED = 12
 MAX_STATEMENTS = 12_000
-# where memory is counted, which is asked for one file at a time
-MAX_COUNTED = 40_000
+# where memory is counted, which is asked for one file at a time: a large model takes 100 000 to be built and called
+MAX_COUNTED = 200_000
 
 Node = TypeVar("Node", bound="ir.Expr | ir.Stmt")
 MISSING: Any = object()
@@ -69,6 +72,7 @@ class Run:
         "muted",
         "program",
         "region",
+        "rounds",
         "supposing",
         "trace",
         "via",
@@ -110,6 +114,8 @@ class Run:
         self.way = ""
         # names where rounds of the unrolled loop in progress were left under a condition
         self.leaves: list[tuple[str, dict[str, Value]]] | None = None
+        # how often the loops of the function in progress that are unrolled run, one in the other
+        self.rounds = 1
         # what is left for this entry, within what is left for the file
         most = MAX_STATEMENTS if program.tape is None else MAX_COUNTED
         self.budget = max(0, min(most, program.left()))
@@ -123,6 +129,19 @@ class Run:
     def by_default(self) -> bool:
         """Do defaults of options decide: in the constructor of a model, and where the memory of a step is asked for?"""
         return self.assuming or self.program.tape is not None
+
+    def full(self, definition: ir.FunctionDef | ir.Lambda, given: Iterable[Value]) -> str:
+        """The cap that one more call of a function exceeds, `depth` or `recursion`; empty where none is.
+
+        A recursion over known objects, the parts of a model, ends by itself.
+        """
+        counted = self.program.tape is not None
+        if self.depth >= (MAX_DEPTH_COUNTED if counted else MAX_DEPTH):
+            return "depth"
+        deep = counted and any(isinstance(value, (Instance, Obj)) for value in given)
+        return (
+            "recursion" if self.active.count(definition) >= (MAX_RECURSION_COUNTED if deep else MAX_RECURSION) else ""
+        )
 
     def spend(self) -> bool:
         """Count one statement; False where the budget is used up. The code of libraries has a budget of its own."""

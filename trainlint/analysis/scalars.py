@@ -267,6 +267,10 @@ def compare(run: Run, scope: Scope, left: Value, ops: tuple[str, ...], rights: l
             return Const(same == (op == "is"), None, left.default or right.default)
         if isinstance(left, Const) and isinstance(right, Const) and isinstance(left.value, Member):
             return Const((left.value is right.value) == (op == "is"), None, left.default or right.default)
+        if isinstance(left, Const) and isinstance(right, Const) and isinstance(left.value, (bool, str)):
+            # of texts it is those of one enumeration that are asked about
+            same = type(left.value) is type(right.value) and left.value == right.value
+            return Const(same == (op == "is"), None, left.default or right.default)
         if is_none(right) and not isinstance(left, (Unknown, OneOf, Const)):
             return Const(op == "is not")
         if is_none(right) and isinstance(left, Unknown) and left.promised == "device":
@@ -278,7 +282,7 @@ def compare(run: Run, scope: Scope, left: Value, ops: tuple[str, ...], rights: l
     if op in ("==", "!=") and isinstance(left, (Ext, Class)) and isinstance(right, (Ext, Class)):
         return Const((left is right) == (op == "=="))
     if op in ("in", "not in"):
-        return membership(op, left, right)
+        return membership(run, op, left, right)
     if isinstance(left, Const) and isinstance(right, Const):
         try:
             return Const(bool(_COMPARE[op](left.value, right.value)), None, left.default or right.default)
@@ -328,7 +332,15 @@ def compare_sizes(op: str, left: Sym | Const, right: Sym | Const) -> Value:
     return Const(answer == (op == positive), None, left.default or right.default)
 
 
-def membership(op: str, left: Value, right: Value) -> Value:
+def membership(run: Run, op: str, left: Value, right: Value) -> Value:
+    """`left in right`, where all that is in there is known. Nobody set an environment variable, by default."""
+    if isinstance(left, Const) and isinstance(right, Ext) and right.name == "os.environ" and run.by_default:
+        return Const(op == "not in", None, f"`${left.value}`")
+    if isinstance(left, Const) and isinstance(right, Obj) and right.kind == "names" and isinstance(right.args[0], Ext):
+        return Const(op == "in") if registry.is_known(f"{right.args[0].name}.{left.value}") else Unknown()
+    if isinstance(left, (Ext, Class)) and isinstance(right, Seq) and right.items is not None:
+        if all(isinstance(item, (Ext, Class)) for item in right.items):
+            return Const(any(item is left for item in right.items) == (op == "in"))
     if isinstance(left, Const) and isinstance(right, Seq) and right.items is not None:
         if all(isinstance(item, Const) for item in right.items):
             found = any(isinstance(item, Const) and item.value == left.value for item in right.items)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -27,7 +28,14 @@ from trainlint.analysis.run import Run
 from trainlint.analysis.scalars import binary, compare
 from trainlint.analysis.scope import Scope, merge
 from trainlint.analysis.tape import round_over
-from trainlint.analysis.unrolling import MAX_UNROLLED, inside_a_step, most_rounds, over_numbers, unrollable
+from trainlint.analysis.unrolling import (
+    MAX_NESTED,
+    MAX_UNROLLED,
+    inside_a_step,
+    most_rounds,
+    over_numbers,
+    unrollable,
+)
 from trainlint.analysis.values import (
     Array,
     Class,
@@ -42,6 +50,9 @@ from trainlint.analysis.values import (
     truth,
 )
 from trainlint.syntax import ir
+
+# what is there wherever a model is trained
+ALWAYS_INSTALLED = frozenset({"torch", *sys.stdlib_module_names})
 
 
 def execute_block(run: Run, scope: Scope, block: list[ir.Stmt]) -> bool:
@@ -274,7 +285,7 @@ def _for(run: Run, scope: Scope, stmt: ir.For) -> bool:
     over = evaluate(run, scope, stmt.iter)
     known = elements(over)
     single = isinstance(over, Obj) and over.kind in LISTINGS
-    if known is not None and (single or len(known) <= most_rounds(run)):
+    if known is not None and (single or (len(known) <= most_rounds(run) and len(known) * run.rounds <= MAX_NESTED)):
         layers = bool(known) and _callable_items(known) and run.program.self_updating(stmt)
         unroll = layers or unrollable(run, stmt) or (single and inside_a_step(run, stmt))
         if unroll or over_numbers(run, stmt, known):
@@ -293,9 +304,10 @@ def _callable_items(items: list[Value]) -> bool:
 def _unrolled(run: Run, scope: Scope, stmt: ir.For, items: list[Value]) -> bool:
     """A loop over a known short sequence runs once for each of its elements: a round sees what the last one made."""
     saved, run.leaves = run.leaves, []
+    outer, run.rounds = run.rounds, run.rounds * max(1, len(items))
     ended: list[dict[str, Value]] = []
     completed, stopped = _rounds(run, scope, stmt, items, ended)
-    run.leaves = saved
+    run.leaves, run.rounds = saved, outer
     if completed and stmt.orelse:
         if ended:
             # a round may have been the last one
@@ -549,7 +561,11 @@ def _try(run: Run, scope: Scope, stmt: ir.Try) -> bool:
             return handle(handlers[0])
         return all(fork(run, partial(handle, handlers[0]), partial(one_of_the, handlers[1:])))
 
-    if stmt.handlers:
+    if stmt.handlers and run.program.tape is not None and not tries_imports(stmt):
+        # a step whose memory is counted meets no error but those that the program surely raises
+        if attempt() and run.way == "raise":
+            one_of_the(stmt.handlers)
+    elif stmt.handlers:
         fork(run, attempt, partial(one_of_the, stmt.handlers), interrupted=True)
     else:
         attempt()
@@ -560,6 +576,13 @@ def _try(run: Run, scope: Scope, stmt: ir.Try) -> bool:
     if stmt.final:
         stopped = execute_block(run, scope, stmt.final) or stopped
     return stopped
+
+
+def tries_imports(stmt: ir.Try) -> bool:
+    """Does the block try whether something is installed?"""
+    modules = [part.module for part in stmt.body if isinstance(part, ir.ImportFrom) and not part.level]
+    modules += [name for part in stmt.body if isinstance(part, ir.Import) for name, _ in part.names]
+    return any(module.partition(".")[0] not in ALWAYS_INSTALLED for module in modules)
 
 
 def _match(run: Run, scope: Scope, stmt: ir.Match) -> bool:

@@ -13,6 +13,8 @@ from trainlint.syntax import ir
 MAX_UNROLLED = 64
 MAX_COUNTED = 256
 FEW = 8
+# rounds of loops in each other: tables of all pairs of places are not worth it
+MAX_NESTED = 4096
 # methods and functions that mean training, evaluation or input and output
 _TRAINING = frozenset(
     [
@@ -92,15 +94,15 @@ _PREFIXES = ("make", "_make", "build", "_build", "conv", "create", "get_", "bloc
 def unrollable(run: Run, stmt: ir.For | ir.While) -> bool:
     """Should a loop over known elements run once for each of them?
 
-    Inside models: everything but what trains. Elsewhere only what builds: calls of classes, builtins and methods of
-    containers.
+    Inside models, and where memory is counted: everything but what trains. Elsewhere only what builds: calls of
+    classes, builtins and methods of containers.
     """
     if run.program.tape is not None and run.loops:
         return inside_a_step(run, stmt)
     called = run.program.calls_in(stmt)
     if called & _TRAINING:
         return "print" in called and called & _TRAINING == {"print"} and in_model(run)
-    if in_model(run):
+    if in_model(run) or run.program.tape is not None:
         return True
     return all(
         name in BUILTINS or name in _BUILDING or name[:1].isupper() or name.startswith(_PREFIXES) for name in called

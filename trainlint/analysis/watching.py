@@ -75,10 +75,7 @@ class Watch:
     def skip(self, path: str, block: list[ir.Stmt]) -> None:
         """A branch is not taken."""
         if block:
-            last = block[-1]
-            while inner := [part for name in BLOCKS for part in getattr(last, name, None) or ()]:
-                last = inner[-1]
-            self.skipped.add((path, block[0].first_line, last.last_line))
+            self.skipped.add((path, block[0].first_line, end_of(block[-1])))
 
     def seen(self, stmt: ir.Stmt, ordinal: int) -> Sighting | None:
         """What is known of an expression over all call paths; those where nothing is known say nothing."""
@@ -95,6 +92,13 @@ class Watch:
         """What calling a module gives: the first result whose shape is known."""
         results = self.outputs.get(id(module), (module, []))[1]
         return max(results, key=knowledge, default=None)
+
+
+def end_of(stmt: ir.Stmt) -> int:
+    """The last line of a statement with all that is in it."""
+    while inner := [part for name in BLOCKS for part in getattr(stmt, name, None) or ()]:
+        stmt = inner[-1]
+    return stmt.last_line
 
 
 def knowledge(value: Value) -> int:

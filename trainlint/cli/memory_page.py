@@ -12,6 +12,7 @@ from importlib.resources import files
 from itertools import groupby
 from typing import Any, TypeAlias
 
+from trainlint.cli.memory_text import and_cudnn
 from trainlint.memory.wording import size
 
 # from the bottom of the chart to its top: what lasts, then what comes and goes
@@ -61,7 +62,12 @@ def figures(told: Told) -> str:
     if peak.get("device"):
         ends = [size(end) for end in peak.get("device_range") or ()]
         span = f" ({' to '.join(ends)})" if ends else ""
-        rows.append((f"{least or 'about '}{size(peak['device'])}", f"of the GPU with the CUDA context{span}"))
+        rows.append(
+            (
+                f"{least or 'about '}{size(peak['device'])}",
+                f"of the GPU with the CUDA context{and_cudnn(peak, size)}{span}",
+            )
+        )
     fit = told.get("fits")
     if fit:
         answer = {True: "fits", False: "does not fit", None: "may fit"}[fit["fits"]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from trainlint.cli.style import LEVEL_COLOURS, Style, harmless, width
@@ -85,6 +85,12 @@ def _head(told: Mapping[str, Any], style: Style) -> list[str]:
     return result
 
 
+def and_cudnn(peak: Mapping[str, Any], human: Callable[[int], str]) -> str:
+    """What cuDNN takes while convolutions run, where it is worth a word."""
+    taken = peak.get("convolution_workspaces") or 0
+    return f" and {human(taken)} for cuDNN's convolutions" if taken >= peak["device"] // 100 and taken else ""
+
+
 def _peak(told: Mapping[str, Any], style: Style) -> list[str]:
     peak, at = told["peak"], told["peak"]["at"]
     first = f"peak {least(told)}{human(peak['allocated'])}"
@@ -92,8 +98,8 @@ def _peak(told: Mapping[str, Any], style: Style) -> list[str]:
     if peak.get("device"):
         low, high = peak["device_range"]
         result.append(
-            f"{least(told).removesuffix('about ')}about {human(peak['device'])} of the GPU with the CUDA context "
-            f"({human(low)} to {human(high)})"
+            f"{least(told).removesuffix('about ')}about {human(peak['device'])} of the GPU with the CUDA "
+            f"context{and_cudnn(peak, human)} ({human(low)} to {human(high)})"
         )
     if where(at):
         result.append(f"reached in the {at['phase']}, at {where(at)}")

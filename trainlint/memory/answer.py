@@ -11,6 +11,7 @@ from trainlint.analysis.values import Const
 from trainlint.memory.device import DeviceTotal, device_total
 from trainlint.memory.estimate import Estimate
 from trainlint.memory.fits import Curve, largest_batch
+from trainlint.memory.gpus import Gpu
 from trainlint.memory.remedies import Remedy, remedies
 from trainlint.memory.target import Target, target_of
 from trainlint.memory.timeline import Moment, thinned
@@ -49,6 +50,8 @@ class Answer:
 
     estimate: Estimate
     device: DeviceTotal
+    # what the workspaces of cuDNN add to what PyTorch reserves
+    convolutions: int = 0
     fit: Fit | None = None
     table: list[Fit] = field(default_factory=list)
     what_if: list[WhatIf] = field(default_factory=list)
@@ -65,9 +68,11 @@ def answer(estimate: Estimate, target: Target | None = None, *, whole: bool = Fa
     if estimate.step is None:
         return result
     curve = Curve(estimate)
+    result.convolutions = convolutions(curve, gpu)
+    result.device = device_total(estimate.reserved, gpu, convolves, result.convolutions)
     if target is not None:
         result.fit = fit(curve, target)
-    result.what_if = [what_if(curve, batch, target, convolves) for batch in neighbours(curve)]
+    result.what_if = [what_if(curve, batch, target, result.convolutions) for batch in neighbours(curve)]
     result.iterations = iterations(estimate)
     result.remedies = remedies(curve, gpu)
     if whole:
@@ -75,6 +80,19 @@ def answer(estimate: Estimate, target: Target | None = None, *, whole: bool = Fa
         result.table = [fit(curve, each) for each in targets]
         result.course = thinned(estimate.step.estimate(replace(estimate.plan, record=True)).course, POINTS)
     return result
+
+
+def convolutions(curve: Curve, gpu: Gpu | None) -> int:
+    """Bytes that PyTorch reserves on top since cuDNN's convolutions take workspaces (`memory.workspaces`).
+
+    They do not decide what fits: where memory is short, cuDNN takes an algorithm with a smaller one.
+    """
+    one = curve.first
+    if one.step is None or (gpu is not None and gpu.vendor != "NVIDIA") or one.step.convolves() is False:
+        return 0
+    working = one.step.estimate(replace(one.plan, convolutions=True))
+    # other blocks are cut and joined then, and now and then less is reserved; that is luck
+    return max(0, working.reserved - one.reserved)
 
 
 def fit(curve: Curve, target: Target) -> Fit:
@@ -93,9 +111,12 @@ def neighbours(curve: Curve) -> list[int]:
     return [] if batch is None else [size for size in (batch // 2, 2 * batch) if size]
 
 
-def what_if(curve: Curve, batch: int, target: Target | None, convolves: bool | None) -> WhatIf:
-    other = curve.at(batch)
-    device = device_total(other.reserved, target.gpu if target is not None else None, convolves)
+def what_if(curve: Curve, batch: int, target: Target | None, workspaces: int) -> WhatIf:
+    """The bytes at another batch size; the workspaces of convolutions, given for the one of the curve, grow with it."""
+    one, other = curve.first, curve.at(batch)
+    gpu = target.gpu if target is not None else None
+    convolves = one.step.convolves() if one.step is not None else None
+    device = device_total(other.reserved, gpu, convolves, workspaces * batch // (one.batch_size or batch))
     return WhatIf(batch, other.peak.allocated, other.reserved, device.expected)
 
 

@@ -14,15 +14,19 @@ kernels are loaded all at once (before CUDA 11.7) or when they are needed (since
 | 1001 MiB | one tensor, RTX 3090, CUDA 11.1 (pytorch issue 54564) |
 | 1008 MiB | one tensor, Titan V, torch 1.3 (pytorch issue 28394) |
 | 1429 MiB | training small networks of linear layers on A100 40GB |
-| 1869 to 1961 MiB | training timm models on A100 40GB |
+| 1731 to 1865 MiB | training timm models on A100 40GB |
 
-The last two are fitted on the peaks that GPUMemNet published (arXiv 2602.17817), versions of torch and CUDA not stated.
-Linear layers: all 53 networks with fewer than 20,000 parameters and a batch of at most 512 peak at 1451 to 1453 MiB, of
-which 22 MiB are PyTorch's (a segment of 2 MiB, and one of 20 MiB for cuBLAS). timm: the constant that makes simulated
-`reserved` and measured peak agree, fitted on half of 56 models 50 times.
+The last two are fitted on the peaks that GPUMemNet published (arXiv 2602.17817; versions of torch and CUDA not
+stated) by `benchmarks/gpu_peaks.py`. Linear layers: all 53 networks with fewer than 20,000 parameters and a batch of
+at most 512 peak at 1451 to 1453 MiB, of which 22 MiB are PyTorch's (a segment of 2 MiB, and one of 20 MiB for
+cuBLAS). timm: the constant that makes simulated `reserved` and measured peak agree, on halves of the families of
+models. They load cuDNN. Their training also keeps about five batches more on the GPU than the model's own step, most
+likely in its loader, which are no part of the constant; with them in it, it is 1.9 GB. Of the same peaks nine of ten
+lie below the high end, which is a tenth of what PyTorch reserves above the largest constant.
 
-What goes through PyTorch's allocator belongs to `reserved`, not here: the workspace of cuBLAS (`cublas_workspace`) and
-those of cuDNN's convolutions. Also not here: NCCL's buffers, which start with a second process.
+What goes through PyTorch's allocator belongs to `reserved`, not here: the workspace of cuBLAS (`cublas_workspace`).
+Those of cuDNN's convolutions (`memory.workspaces`) go through it too, but are told with the device: which ones cuDNN
+takes depends on the GPU, its version and its trials. Also not here: NCCL's buffers, which start with a second process.
 """
 
 from __future__ import annotations
@@ -35,7 +39,10 @@ from trainlint.memory.gpus import MIB, Gpu
 # the smallest context of the table, the largest overhead with and without cuDNN, and what A100 needs in the middle
 SMALLEST = 287_047_680
 LINEAR_A100 = 1429 * MIB
-CONVOLUTION_A100 = (1869 * MIB, 1915 * MIB, 1961 * MIB)
+CONVOLUTION_A100 = (1731 * MIB, 1777 * MIB, 1865 * MIB)
+
+# how much of what PyTorch reserves measured peaks of models with convolutions may lie above, in parts
+SPREAD = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +55,18 @@ class DeviceTotal:
     why: str
 
 
-def device_total(reserved: int, gpu: Gpu | None, convolutions: bool | None = None) -> DeviceTotal:
+def device_total(reserved: int, gpu: Gpu | None, convolutions: bool | None = None, workspaces: int = 0) -> DeviceTotal:
     """What a training process takes of the device when PyTorch has `reserved` bytes.
 
-    `convolutions` says whether the model has convolutions, which load cuDNN; None where that is not known.
+    `convolutions` says whether the model has convolutions, which load cuDNN; None where that is not known. `workspaces`
+    are the bytes that cuDNN's convolutions make PyTorch reserve on top; the low end is without them.
     """
     low, expected, high, why = _overhead(gpu, convolutions)
-    return DeviceTotal(reserved + low, reserved + expected, reserved + high, why)
+    if workspaces:
+        why += f"; {workspaces / MIB:,.0f} MiB for workspaces of cuDNN's convolutions, which may take others"
+    working = reserved + workspaces
+    spread = 0 if convolutions is False else working // SPREAD
+    return DeviceTotal(reserved + low, working + expected, working + spread + high, why)
 
 
 def cublas_workspace(gpu: Gpu | None) -> int:

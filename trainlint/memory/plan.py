@@ -16,6 +16,9 @@ class Plan:
     `capacity` are the bytes that PyTorch gets of the device, None for no limit. `workspace` are the bytes that cuBLAS
     asks for when it is first used, once by the forward and once by the thread that runs backward.
 
+    With `convolutions` cuDNN takes workspaces for convolutions (`memory.workspaces`), which are no part of the figures
+    of PyTorch's tensors.
+
     The others change what the program does: `accumulate` steps the optimizer every second time only, `optimizer` is
     the class that takes the place of every optimizer of Adam's kind, and `set_to_none` lets `zero_grad` give the
     gradients back whatever it is told. With `head` all parameters are frozen but those of this layer. `processes` share
@@ -25,6 +28,7 @@ class Plan:
     batch: int | None = None
     capacity: int | None = None
     workspace: int = cublas_workspace(None)
+    convolutions: bool = False
     # modules whose calls are checkpointed, and the autocast that all operations with a graph run under
     blocks: tuple[Value, ...] = ()
     autocast: Autocast | None = None

@@ -316,8 +316,14 @@ class Playback:
         line.temporary += sum(effect.temporary) + sum(effect.backward)
         segment = self.segment(site, effect)
         line.output += self.results(site, effect, place)
+        self.work(effect, place)
         self.connect(site, effect, place, segment)
         self.consumed(site)
+
+    def work(self, effect: Effect, place: Where) -> None:
+        """The workspace of a convolution: it is requested when the result is there (ATen/native/cudnn/Conv_v8.cpp)."""
+        if self.plan.convolutions and effect.workspace:
+            self.timeline.transient((effect.workspace,), place, "workspace")
 
     def effect(self, site: Site) -> Effect | None:
         """What the operation does to memory, in numbers; the same in every step."""
@@ -375,6 +381,7 @@ class Playback:
             place = (site.file.path, Place(site.file.path, site.node).line)
             self.timeline.transient(effect.temporary, place)
             self.results(site, effect, place)
+            self.work(effect, place)
             node = segment.nodes.get(id(site))
             if node is not None:
                 node.keep(self.kept(site, effect))
@@ -466,6 +473,7 @@ class Playback:
         node = Node(place, results, wanted, weights, tuple(kept), effect.backward, product, turned, effect.fills)
         if self.shards is not None:
             node.units = tuple(self.shards.stack)
+        node.workspace = effect.workspace if self.plan.convolutions else 0
         self.graph.add(node)
         if segment is not None:
             segment.graph(site, node)

@@ -40,6 +40,7 @@ def as_object(estimate: Estimate, locate: Locate, found: Answer | None = None) -
             "device": device.expected if device is not None else None,
             "device_range": [device.low, device.high] if device is not None else None,
             "device_basis": device.why if device is not None else None,
+            "convolution_workspaces": found.convolutions if found is not None else 0,
             "at": {**at, "phase": peak.phase},
             "terms": {name: peak.roles.get(name, 0) for name in AT_PEAK},
         },

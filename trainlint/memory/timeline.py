@@ -187,9 +187,9 @@ class Timeline:
                 lines[storage.line] = lines.get(storage.line, 0) + storage.size
         return lines
 
-    def transient(self, sizes: Iterable[int], line: Where) -> None:
+    def transient(self, sizes: Iterable[int], line: Where, role: Role = "temporary") -> None:
         """Storages that live together and only for a moment."""
-        for storage in [self.allocate(size, "temporary", line) for size in sizes]:
+        for storage in [self.allocate(size, role, line) for size in sizes]:
             self.free(storage)
 
 
@@ -212,6 +212,8 @@ class Node:
     turned: bool = False
     # bytes of the zeros that stand for the gradient of a result that nobody used
     fills: tuple[int, ...] = ()
+    # what cuDNN takes for each of the gradients
+    workspace: int = 0
     # computes again what it needs, before its backward; is told of the gradients on their way
     again: Callable[[Mapping[int, Storage]], None] | None = None
     done: bool = False
@@ -315,6 +317,8 @@ class Graph:
         ]
         fresh = [(key, timeline.allocate(size, "gradients", node.line)) for key, size in node.weights]
         timeline.transient(node.temporary, node.line)
+        if node.workspace and (made or fresh):
+            timeline.transient((node.workspace,), node.line, "workspace")
         for storage in zeros:
             timeline.free(storage)
         given = {id(storage) for storage in made}

@@ -11,7 +11,7 @@ from trainlint.analysis.attributes import get_attribute, written_by
 from trainlint.analysis.calls import call as invoke
 from trainlint.analysis.iteration import elements, iterate
 from trainlint.analysis.modules import is_module, is_module_class
-from trainlint.analysis.registry import OpCall, called, constant, method, op
+from trainlint.analysis.registry import OpCall, called, constant, is_known, method, op
 from trainlint.analysis.values import (
     Array,
     Class,
@@ -63,6 +63,7 @@ _SEQUENCES = {
     "typing.Iterable": ("list", "tuple", "set"), "typing.Sequence": ("list", "tuple"),
     "builtins.range": ("range",), "collections.Iterable": ("list", "tuple", "set"),
 }  # fmt: skip
+_CALLABLES = frozenset({"builtins.type", "types.FunctionType", "types.LambdaType", "functools.partial"})
 _TENSORS = ("torch.Tensor", "torch.FloatTensor", "torch.nn.Parameter")
 
 
@@ -81,6 +82,10 @@ def belongs(value: Value, cls: Value) -> bool | None:
     if not isinstance(cls, Ext) or isinstance(value, Unknown):
         return None
     name = cls.name
+    if name in ("typing.Callable", "collections.abc.Callable"):
+        return may_be_called(value)
+    if name in _CALLABLES:
+        return is_callable_of(value, name)
     if isinstance(value, Const):
         known = name in _TYPES or name in _SEQUENCES or name == "builtins.dict" or name.startswith("torch.")
         return isinstance(value.value, _TYPES.get(name, ())) if known else None
@@ -101,6 +106,19 @@ def belongs(value: Value, cls: Value) -> bool | None:
     return object_belongs(value, name)
 
 
+def is_callable_of(value: Value, name: str) -> bool | None:
+    """Is a value a class, a function or a call with arguments bound, whichever `name` asks for?"""
+    if isinstance(value, Ext):
+        # a class of a library, by its capital letter; what is written small may be either
+        made = value.name.rpartition(".")[2][:1].isupper()
+        return name == "builtins.type" if made else False if name == "functools.partial" else None
+    if isinstance(value, Class):
+        return name == "builtins.type"
+    if isinstance(value, Func):
+        return name.startswith("types.")
+    return isinstance(value, Obj) and value.name == name
+
+
 def object_belongs(value: Value, name: str) -> bool | None:
     """Is an object of a library or workspace class one of the external class?"""
     if name in _TYPES or name in _SEQUENCES:
@@ -114,26 +132,51 @@ def object_belongs(value: Value, name: str) -> bool | None:
             return True
         return False if value.cls.closed and is_module_class(value.cls) and name.startswith("torch.nn.") else None
     if isinstance(value, Obj) and value.name.startswith("torch.nn."):
-        if value.name == name:
-            return True
-        plain = "torch.nn.modules" not in name and not name.rpartition(".")[2].startswith("_")
-        return False if name.startswith("torch.nn.") and plain else None
+        return layer_extends(value.name, name)
     return None
+
+
+def layer_extends(layer: str, name: str) -> bool | None:
+    """Is a layer of `torch.nn` the class of that name, or does it extend it? Only private classes have layers below."""
+    if layer == name:
+        return True
+    plain = "torch.nn.modules" not in name and not name.rpartition(".")[2].startswith("_")
+    return False if name.startswith("torch.nn.") and plain else None
 
 
 @op("builtins.issubclass")
 def is_subclass(call: OpCall) -> Value | None:
-    if len(call.args) == 2 and isinstance(call.args[0], Class) and isinstance(call.args[1], Class):
-        return Const(call.args[1] in list(call.args[0].ancestry()))
+    one, other = call.args if len(call.args) == 2 else (None, None)
+    if isinstance(one, Class) and isinstance(other, Class):
+        return Const(other in list(one.ancestry()))
+    if isinstance(one, Class) and isinstance(other, Ext):
+        above = [base.name for base in one.external_bases() if isinstance(base, Ext)]
+        plain = one.closed and set(above) <= {"torch.nn.Module", "builtins.object"}
+        return Const(True) if other.name in above else Const(False) if plain else Unknown()
+    if isinstance(one, Ext) and isinstance(other, Class):
+        # no library extends a class of the program
+        return Const(False)
+    if isinstance(one, Ext) and isinstance(other, Ext) and one.name.startswith("torch.nn."):
+        answer = other.name == "torch.nn.Module" or layer_extends(one.name, other.name)
+        return Const(answer) if answer is not None else Unknown()
     return Unknown()
 
 
 @op("builtins.callable")
 def is_callable(call: OpCall) -> Value | None:
-    value = call.args[0] if call.args else None
-    if isinstance(value, (Func, Class, Ext)) or is_module(value):
-        return Const(True)
-    return Const(False) if isinstance(value, (Const, Seq, Mapping, Sym)) else Unknown()
+    answer = may_be_called(call.args[0]) if call.args else None
+    return Const(answer) if answer is not None else Unknown()
+
+
+def may_be_called(value: Value) -> bool | None:
+    """Can a value be called?"""
+    if (
+        isinstance(value, (Func, Class, Ext))
+        or is_module(value)
+        or (isinstance(value, Obj) and value.kind == "partial")
+    ):
+        return True
+    return False if isinstance(value, (Const, Seq, Mapping, Sym, Array)) else None
 
 
 @op("builtins.type")
@@ -162,6 +205,8 @@ def has_attribute(call: OpCall) -> Value | None:
         return Const(False) if lacks(holder, name) else Unknown()
     if isinstance(holder, Mapping) and name in holder.items:
         return Const(True)
+    if isinstance(holder, Ext) and is_known(f"{holder.name}.{name}"):
+        return Const(True)
     return Unknown()
 
 
@@ -177,6 +222,13 @@ def lacks(holder: Value, name: str) -> bool:
 
 # what every module has
 REGISTERED = frozenset({"training", "parameters", "modules", "children", "forward", "named_parameters", "state_dict"})
+
+
+@op("builtins.dir")
+def names_of(call: OpCall) -> Value | None:
+    """The names in a module of a library, of which those in the tables are known."""
+    holder = call.args[0] if call.args else None
+    return Obj(call.name, "names", call.node, [holder]) if isinstance(holder, Ext) else Unknown()
 
 
 @op("builtins.getattr")
@@ -195,6 +247,13 @@ def getattr_(call: OpCall) -> Value | None:
     if len(call.args) == 3 and isinstance(found, Unknown) and not isinstance(holder, Unknown):
         return Unknown(name)
     return found
+
+
+@op("torch.jit.is_scripting", "torch.jit.is_tracing", "torch.onnx.is_in_onnx_export")
+@op("torch.compiler.is_compiling", "torch.compiler.is_exporting", "torch.compiler.is_dynamo_compiling")
+def translated(call: OpCall) -> Value | None:
+    """Is the model being translated? Not in a step whose memory is counted."""
+    return Const(False) if call.run.program.tape is not None else None
 
 
 # through sequences
@@ -469,3 +528,12 @@ def call_partial(call: OpCall) -> Value | None:
 @method("partial", ".func")
 def partial_function(call: OpCall) -> Value | None:
     return call.receiver.args[0] if isinstance(call.receiver, Obj) and call.receiver.args else None
+
+
+@method("partial", ".args", ".keywords")
+def partial_arguments(call: OpCall) -> Value | None:
+    """What a `functools.partial` passes on."""
+    made = call.receiver
+    if not isinstance(made, Obj):
+        return None
+    return Seq("tuple", list(made.args[1:])) if call.name.endswith("args") else Mapping(dict(made.kwargs))

@@ -133,9 +133,16 @@ def submodule(call: OpCall) -> Value | None:
 @method("module", "children", "named_children")
 def direct(call: OpCall) -> Value | None:
     inside = children(call.receiver) if call.receiver is not None else None
-    if inside is None or (isinstance(call.receiver, Obj) and container(call.receiver) is None):
+    if inside is None or (
+        isinstance(call.receiver, Obj) and container(call.receiver) is None and not bare(call.receiver)
+    ):
         return Unknown(call.name)
     return listed("values" if call.name == "children" else "items", inside)
+
+
+def bare(layer: Obj) -> bool:
+    """Is a layer of torch made of nothing but parameters? (Attention and transformers have layers inside.)"""
+    return layer.name.startswith("torch.nn.") and "Transformer" not in layer.name and "Attention" not in layer.name
 
 
 @method("module", "modules", "named_modules")

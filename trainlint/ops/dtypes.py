@@ -7,7 +7,8 @@ float32.
 
 from __future__ import annotations
 
-from trainlint.analysis.registry import OpCall, alias, array_method, method, op
+from trainlint.analysis.parameters import SIZES
+from trainlint.analysis.registry import OpCall, alias, array_method, constant, method, op
 from trainlint.analysis.values import Array, Const, Ext, Mapping, Number, Obj, OneOf, Range, Sym, Unknown, Value
 
 INTEGERS = ("uint8", "int8", "int16", "int32", "int64")
@@ -233,7 +234,9 @@ def device_named(value: Value | None) -> str | None:
 def limits(call: OpCall) -> Value | None:
     """The numbers that a dtype can hold: Python numbers, whatever they are."""
     dtype = "float32" if call.name.endswith("finfo") else "int64"
-    return Mapping({name: Number(dtype=dtype) for name in ("min", "max", "eps", "tiny", "smallest_normal")}, True)
+    told: dict[str, Value] = {name: Number(dtype=dtype) for name in ("min", "max", "eps", "tiny", "smallest_normal")}
+    asked = dtype_named(call.args[0]) if call.args else None
+    return Mapping(told if asked is None else {**told, "bits": Const(8 * SIZES[asked])}, True)
 
 
 @op("torch.device")
@@ -302,6 +305,18 @@ def is_floating_point(call: OpCall) -> Value | None:
     array = call.receiver
     answer = is_float(array.dtype) if isinstance(array, Array) else None
     return Const(answer) if answer is not None and isinstance(array, Array) else Unknown("is_floating_point")
+
+
+for _name, _kind in KINDS.items():
+    constant(f"torch.{_name}.is_floating_point", _kind == 2)
+    constant(f"torch.{_name}.is_complex", _kind == 3)
+    constant(f"torch.{_name}.itemsize", SIZES[_name])
+
+
+@op("torch.get_default_dtype")
+def default_dtype(call: OpCall) -> Value | None:
+    """float32; a program that sets another one is said not to be understood where it matters."""
+    return call.run.program.external("torch.float32")
 
 
 # casts

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trainlint.analysis.registry import OpCall, method
-from trainlint.analysis.values import Const, Obj, Seq, Value
+from trainlint.analysis.values import Const, Obj, Seq, Value, is_none
 from trainlint.ops.arguments import given
 
 # the names of the arguments in order; those with a default carry it
@@ -12,6 +12,7 @@ _RECURRENT: tuple[tuple[str, object], ...] = (
     ("dropout", 0.0), ("bidirectional", False),
 )  # fmt: skip
 _NORM: tuple[tuple[str, object], ...] = (("num_features", None), ("eps", 1e-5), ("momentum", 0.1), ("affine", True))
+_POOL: tuple[tuple[str, object], ...] = (("kernel_size", None), ("stride", None), ("padding", 0))
 KEPT: dict[str, tuple[tuple[str, object], ...]] = {
     "Linear": (("in_features", None), ("out_features", None)),
     "Bilinear": (("in1_features", None), ("in2_features", None), ("out_features", None)),
@@ -26,6 +27,8 @@ KEPT: dict[str, tuple[tuple[str, object], ...]] = {
     **dict.fromkeys(("RNNCell", "LSTMCell", "GRUCell"), _RECURRENT[:2]),
     **{f"{kind}{n}d": _NORM for kind in ("BatchNorm", "InstanceNorm") for n in (1, 2, 3)},
     "SyncBatchNorm": _NORM,
+    **{f"MaxPool{n}d": (*_POOL, ("dilation", 1), ("return_indices", False), ("ceil_mode", False)) for n in (1, 2, 3)},
+    **{f"AvgPool{n}d": (*_POOL, ("ceil_mode", False), ("count_include_pad", True)) for n in (1, 2, 3)},
 }
 _WINDOW: tuple[tuple[str, object], ...] = (
     ("in_channels", None), ("out_channels", None), ("kernel_size", None), ("stride", 1), ("padding", 0),
@@ -40,7 +43,9 @@ def argument(call: OpCall) -> Value | None:
     assert isinstance(layer, Obj)
     names = [known for known, _ in KEPT[layer.name.removeprefix("torch.nn.")]]
     at = names.index(name)
-    return given(layer, at, name, KEPT[layer.name.removeprefix("torch.nn.")][at][1])
+    value = given(layer, at, name, KEPT[layer.name.removeprefix("torch.nn.")][at][1])
+    # a window of pooling moves by its own size
+    return given(layer, 0, "kernel_size", None) if name == "stride" and (value is None or is_none(value)) else value
 
 
 def window(call: OpCall) -> Value | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import reduce
 from itertools import product
@@ -9,7 +10,7 @@ from math import prod
 from typing import Any
 
 from trainlint.analysis import dims
-from trainlint.analysis.classes import record
+from trainlint.analysis.classes import fields_of, has_fields, record
 from trainlint.analysis.iteration import elements, iterate, range_of, strides
 from trainlint.analysis.listing import LISTINGS, listed
 from trainlint.analysis.modules import children, container
@@ -213,6 +214,43 @@ def record_of(call: OpCall) -> Value | None:
     inside = elements(call.args[0]) if call.args else None
     fields = call.receiver.attrs.get("fields") if isinstance(call.receiver, Obj) else None
     return record(fields.items, inside, {}, None) if inside is not None and isinstance(fields, Mapping) else None
+
+
+# a quantifier behind a group may take exponential time
+_COSTLY = re.compile(r"\)[*+?{]|[*+}][*+{]")
+
+
+@op("re.split")
+def split_by_pattern(call: OpCall) -> Value | None:
+    """The parts of a short text between the matches of a simple pattern."""
+    pattern, text = call.const(0, "pattern"), call.const(1, "string")
+    if not isinstance(pattern, str) or not isinstance(text, str) or len(call.args) + len(call.kwargs) != 2:
+        return None
+    if max(len(pattern), len(text)) > 64 or _COSTLY.search(pattern):
+        return None
+    try:
+        return Seq("list", [Const(part) for part in re.split(pattern, text)])
+    except re.error:
+        return None
+
+
+@op("dataclasses.asdict")
+def as_dict(call: OpCall) -> Value | None:
+    """The fields of a dataclass as a new dictionary, those of dataclasses inside of it too."""
+    holder = call.args[0] if call.args else None
+    return plain_fields(holder) if isinstance(holder, Instance) else None
+
+
+def plain_fields(value: Value) -> Value:
+    """A value with the dataclasses in it as dictionaries, and with containers of its own."""
+    if isinstance(value, Instance) and has_fields(value.cls):
+        fields = [name for name, _, _ in fields_of(value.cls)]
+        return Mapping({name: plain_fields(value.attrs.get(name, Unknown(name))) for name in fields})
+    if isinstance(value, Mapping):
+        return Mapping({key: plain_fields(item) for key, item in value.items.items()}, value.open)
+    if isinstance(value, Seq) and value.items is not None and value.kind in ("list", "tuple"):
+        return Seq(value.kind, [plain_fields(item) for item in value.items])
+    return value
 
 
 @op("dataclasses.replace")

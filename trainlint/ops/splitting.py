@@ -40,7 +40,18 @@ class Cut:
         """Parts of these sizes; where their number is not known, parts of the size `each`."""
         if sizes is None or len(sizes) > MAX_PARTS:
             return Seq("tuple", None, self.part(each if each is not None else Unknown()))
-        return Seq("tuple", [self.part(s) for s in sizes])
+        return Seq("tuple", list(self.numbered([self.part(s) for s in sizes], [integer(s) for s in sizes])))
+
+    def numbered(self, parts: list[Array], sizes: list[int | None]) -> list[Array]:
+        """The parts with the numbers in them, where the tensor is a short list of known numbers."""
+        numbers, start = self.array.numbers, 0
+        if numbers is None or self.array.rank != 1 or None in sizes:
+            return parts
+        for part, length in zip(parts, sizes, strict=True):
+            if length is not None:
+                part.numbers = numbers[start : start + length]
+                start += length
+        return parts
 
 
 def cut_of(call: OpCall, array: Array, dim: Value | None) -> Cut | None:
@@ -50,7 +61,7 @@ def cut_of(call: OpCall, array: Array, dim: Value | None) -> Cut | None:
     if shape is not None:
         if not call.require(bool(shape), "rank", array, op=short(call), got=ZERO, wanted="at least 1"):
             return None
-        ranked = array.but(shape=shape)
+        ranked = array.but(shape=shape, numbers=array.numbers)
         at = axis_number(call, ranked, dim)
         if at is None:
             return None if number is not None else Cut(array, None, Unknown())

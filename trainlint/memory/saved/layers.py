@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from trainlint.memory.saved.site import INDEX, STATISTIC, Effect, Site, rule
 from trainlint.memory.saved.strides import merged
+from trainlint.memory.workspaces import winograd
 
 
 @rule("conv", "conv_transpose")
@@ -25,7 +26,16 @@ def convolution(site: Site) -> Effect:
         if any(odd):
             copy = padded(site, odd)
             return Effect("new", (weight,), (copy,), backward=(copy - site.n,) if site.wants(0) else ())
-    return Effect("new", ("input", weight))
+    return Effect("new", ("input", weight), workspace=workspace(site, spatial))
+
+
+def workspace(site: Site, spatial: int) -> int:
+    """What cuDNN may take; nothing is told of transposed convolutions."""
+    if site.name != "conv" or not site.results:
+        return 0
+    stride = each(site.options.value("stride", 1), spatial)
+    groups = site.whole("groups")
+    return winograd(site.x.shape, site.operands[1].shape, site.result.shape, stride, groups, site.x.itemsize)
 
 
 def padded(site: Site, more: Sequence[int]) -> int:

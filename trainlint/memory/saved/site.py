@@ -54,6 +54,7 @@ class Effect:
     beyond the results and `extra`. `backward`: the same inside the backward, beyond the gradients of the operands.
     `passes`: positions of operands whose gradient is the gradient of the result or a view of it: no new storage.
     `fills`: by result, the bytes of the zeros that backward makes where nothing used it.
+    `workspace`: what cuDNN may take for the forward, and again for each gradient.
     `storage`: the bytes of the result's storage where they are more than its elements (a mean taken over a buffer).
     """
 
@@ -65,6 +66,7 @@ class Effect:
     passes: tuple[int, ...] = ()
     storage: int | None = None
     fills: tuple[int, ...] = ()
+    workspace: int = 0
 
 
 @dataclass(frozen=True, slots=True)
