@@ -66,7 +66,8 @@ def test_mistakes_are_found_on_their_lines(lab: Lab) -> None:
     assert ("RT003", line("self.frozen =")) in places
     assert ("RT005", line("loss = nn")) in places
     assert ("RT006", line("for x, y")) in places
-    assert {each.code for each in found} == {"RT001", "RT002", "RT003", "RT005", "RT006"}
+    assert ("RT007", line("print(loss.item()")) in places
+    assert {each.code for each in found} == {"RT001", "RT002", "RT003", "RT005", "RT006", "RT007"}
 
 
 def test_a_closure_and_a_scaler_are_no_mistakes(lab: Lab) -> None:
