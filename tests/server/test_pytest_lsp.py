@@ -20,11 +20,7 @@ def make_client() -> LanguageClient:
     client = make_test_lsp_client()
     client.feature(lsp.CLIENT_REGISTER_CAPABILITY)(lambda params: None)
     # what the captured clients say that they answer
-    for refresh in (
-        lsp.WORKSPACE_CODE_LENS_REFRESH,
-        lsp.WORKSPACE_INLAY_HINT_REFRESH,
-        lsp.WORKSPACE_DIAGNOSTIC_REFRESH,
-    ):
+    for refresh in (lsp.WORKSPACE_CODE_LENS_REFRESH, lsp.WORKSPACE_INLAY_HINT_REFRESH):
         client.feature(refresh)(lambda params: None)
     return client
 
