@@ -192,7 +192,7 @@ def test_an_incomplete_estimate_promises_nothing(tmp_path: Path) -> None:
     assert said["fits"]["largest_batch"] is None
     text = trainlint(tmp_path, "--gpu", "3090", "train.py").stdout
     assert "peak at least" in text
-    assert "may not fit on RTX 3090" in text
+    assert "not known to fit on RTX 3090" in text
     assert "what `other.change` does is not known" in text
 
 

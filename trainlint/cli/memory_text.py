@@ -135,7 +135,7 @@ def _fits(told: Mapping[str, Any], style: Style) -> list[str]:
         word, colour = {
             True: ("fits on", "green"),
             False: ("does not fit on", "red"),
-            None: ("may not fit on", "yellow"),
+            None: ("not known to fit on", "yellow"),
         }[fits["fits"]]
         largest = fits["largest_batch"]
         tail = (
