@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from trainlint.analysis import dims
 from trainlint.analysis.builtin_names import BUILTINS
-from trainlint.analysis.tape import Entry, Mark, Returned, Round, Site, Tape
+from trainlint.analysis.tape import Entry, Mark, Returned, Round, Settled, Site, Tape
 from trainlint.analysis.unrolling import parts_in, parts_of
 from trainlint.analysis.values import Array, Const, Value
 from trainlint.syntax import ir
@@ -74,8 +74,8 @@ def alike(a: Entry, b: Entry) -> bool:
     """Do two entries do the same, with as much alive around them?"""
     if isinstance(a, Returned) or isinstance(b, Returned):
         return isinstance(a, Returned) and isinstance(b, Returned) and sizes_alike(a.values, b.values)
-    if isinstance(a, Round) or isinstance(b, Round):
-        return isinstance(a, Round) and isinstance(b, Round)
+    if isinstance(a, (Round, Settled)) or isinstance(b, (Round, Settled)):
+        return type(a) is type(b)
     if {key: len(held) for key, held in counted(a)} != {key: len(held) for key, held in counted(b)}:
         return False
     if isinstance(a, Mark) or isinstance(b, Mark):

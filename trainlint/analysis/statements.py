@@ -27,7 +27,7 @@ from trainlint.analysis.rounds import Rounds
 from trainlint.analysis.run import Run
 from trainlint.analysis.scalars import binary, compare
 from trainlint.analysis.scope import Scope, merge
-from trainlint.analysis.tape import round_over
+from trainlint.analysis.tape import round_over, statement_begins, statement_over
 from trainlint.analysis.unrolling import (
     MAX_NESTED,
     MAX_UNROLLED,
@@ -55,6 +55,10 @@ from trainlint.syntax import ir
 ALWAYS_INSTALLED = frozenset({"torch", *sys.stdlib_module_names})
 
 
+# statements that hold on to nothing but what they bind
+SIMPLE = (ir.ExprStmt, ir.Assign, ir.AnnAssign, ir.AugAssign)
+
+
 def execute_block(run: Run, scope: Scope, block: list[ir.Stmt]) -> bool:
     """Run the statements in order. True where the end of the block cannot be reached."""
     saved = run.conds
@@ -65,8 +69,13 @@ def execute_block(run: Run, scope: Scope, block: list[ir.Stmt]) -> bool:
             handler = _TABLE.get(stmt.__class__)
             leaves = run.leaves
             left = len(leaves) if leaves is not None else 0
+            simple = run.program.tape is not None and stmt.__class__ in SIMPLE
+            if simple:
+                statement_begins(run)
             if handler is not None and handler(run, scope, stmt):
                 return True
+            if simple and not isinstance(getattr(stmt, "value", None), (ir.Yield, ir.Await)):
+                statement_over(run)
             if leaves is not None and len(leaves) != left and index + 1 < len(block):
                 # a `break` or `continue` under an undecided condition: what follows may not run
                 rest = block[index + 1 :]

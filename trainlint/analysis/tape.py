@@ -105,7 +105,16 @@ class Round:
     loops: tuple[Loop, ...]
 
 
-Entry: TypeAlias = Site | Mark | Returned | Round
+@dataclass(slots=True, eq=False)
+class Settled:
+    """A statement is over: of these, which a function gave it together, only what something holds lives on."""
+
+    values: tuple[Array, ...]
+    live: Live
+    loops: tuple[Loop, ...]
+
+
+Entry: TypeAlias = Site | Mark | Returned | Round | Settled
 
 
 @dataclass(slots=True, eq=False)
@@ -118,6 +127,8 @@ class Tape:
     entries: list[Entry] = field(default_factory=list)
     full: bool = False
     compiled: list[Place] = field(default_factory=list)
+    # what functions gave the statement in progress, several at once, by the number of calls around it
+    handed: dict[int, list[Array]] = field(default_factory=dict)
 
     def add(self, entry: Entry) -> None:
         if len(self.entries) >= MAX_SITES:
@@ -202,9 +213,27 @@ def mark(run: Run, event: Event) -> None:
 def left(run: Run, result: Value) -> None:
     """Record that a function of the workspace is left with a result."""
     if run.program.tape is not None and not run.muted:
-        values = tuple(held_by(result))
+        values, tape, depth = tuple(held_by(result)), run.program.tape, len(run.frames)
         if values:
-            run.program.tape.add(Returned(values, run.loops))
+            tape.add(Returned(values, run.loops))
+        # what `return f(x)[0]` leaves behind settles with the statement of the caller
+        several = [*tape.handed.pop(depth + 1, ()), *(values if len(values) > 1 else ())]
+        if several:
+            tape.handed.setdefault(depth, []).extend(several)
+
+
+def statement_begins(run: Run) -> None:
+    """What is in flight now belongs to the loop or condition around the statement."""
+    if run.program.tape is not None:
+        run.program.tape.handed.pop(len(run.frames), None)
+
+
+def statement_over(run: Run) -> None:
+    """Record what functions gave a statement, several values at once: `critic(x)[0]` throws the others away."""
+    tape = run.program.tape
+    values = tape.handed.pop(len(run.frames), None) if tape is not None and not run.muted else None
+    if tape is not None and values:
+        tape.add(Settled(tuple(values), alive(run), run.loops))
 
 
 def round_over(run: Run) -> None:

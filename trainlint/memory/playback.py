@@ -12,7 +12,7 @@ from functools import partial
 
 from trainlint.analysis.classes import flatten
 from trainlint.analysis.facts import Cond, Loop
-from trainlint.analysis.tape import Entry, Live, Mark, Returned, Round, Site, held_by
+from trainlint.analysis.tape import Entry, Live, Mark, Returned, Round, Settled, Site, held_by
 from trainlint.analysis.values import Array, Const, Place, Value
 from trainlint.memory import clipping
 from trainlint.memory.book import Book, members_of
@@ -146,7 +146,7 @@ class Playback:
 
     def conds(self, entry: Entry) -> list[Cond]:
         """The conditions between the head of the loop and an entry that are not decided."""
-        if isinstance(entry, (Returned, Round)):
+        if isinstance(entry, (Returned, Round, Settled)):
             return []
         depth = entry.loops.index(self.loop) + 1
         conds = entry.conds if isinstance(entry, Site) else entry.event.conds
@@ -166,6 +166,8 @@ class Playback:
                 if id(array) in self.of:
                     self.of[id(array)].flying = True
             return
+        if isinstance(entry, Settled):
+            self.consumed(entry.values)
         self.sweep(entry.live)
         if self.shards is not None:
             self.shards.at(entry if isinstance(entry, Site) else None)
@@ -318,7 +320,7 @@ class Playback:
         line.output += self.results(site, effect, place)
         self.work(effect, place)
         self.connect(site, effect, place, segment)
-        self.consumed(site)
+        self.consumed((*site.operands, *site.casts), site.results)
 
     def work(self, effect: Effect, place: Where) -> None:
         """The workspace of a convolution: it is requested when the result is there (ATen/native/cudnn/Conv_v8.cpp)."""
@@ -435,10 +437,10 @@ class Playback:
         storage.flying = True
         return size
 
-    def consumed(self, site: Site) -> None:
-        """An operand that no name holds dies after the operation, unless its storage is that of the result."""
-        given = {id(self.of[id(array)]) for array in site.results if id(array) in self.of}
-        for array in (*site.operands, *site.casts):
+    def consumed(self, arrays: Sequence[Array], results: Sequence[Array] = ()) -> None:
+        """What no name holds dies after the operation or statement, unless its storage is that of a result."""
+        given = {id(self.of[id(array)]) for array in results if id(array) in self.of}
+        for array in arrays:
             storage = self.of.get(id(array))
             if storage is not None:
                 storage.flying = id(storage) in given

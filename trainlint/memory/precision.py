@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from trainlint.analysis.autocast import Autocast
-from trainlint.analysis.tape import Entry, Live, Mark, Returned, Round, Site
+from trainlint.analysis.tape import Entry, Live, Mark, Returned, Round, Settled, Site
 from trainlint.analysis.values import Array, Ext, Value
 from trainlint.memory.autocast_lists import COPIED_BFLOAT16, POLICIES, Policy
 from trainlint.memory.book import Book, Tensor
@@ -71,7 +71,7 @@ class _Pass:
 
     def run(self, entries: Sequence[Entry]) -> list[Entry]:
         for entry in entries:
-            if isinstance(entry, (Returned, Round)):
+            if isinstance(entry, (Returned, Round, Settled)):
                 self.entries.append(entry)
                 continue
             autocast = self.context(entry)
