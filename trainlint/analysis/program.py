@@ -13,11 +13,12 @@ from trainlint.analysis.classes import assigned_targets, default_instance
 from trainlint.analysis.facts import Trace
 from trainlint.analysis.frameworks import frameworks_of
 from trainlint.analysis.functions import free_parameters
+from trainlint.analysis.looping import self_updating_names
 from trainlint.analysis.modules import REST, is_module, is_module_class
 from trainlint.analysis.run import MAX_COUNTED, Frame, Run
 from trainlint.analysis.scope import Scope
 from trainlint.analysis.sharing import Shared
-from trainlint.analysis.statements import execute_block, self_updating_names
+from trainlint.analysis.statements import execute_block
 from trainlint.analysis.tape import Tape
 from trainlint.analysis.unrolling import calls_of, functions_of
 from trainlint.analysis.values import (

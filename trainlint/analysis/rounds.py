@@ -16,33 +16,36 @@ from trainlint.analysis.unrolling import parts_in, parts_of
 from trainlint.analysis.values import Array, Const, Value
 from trainlint.syntax import ir
 
+# as many rounds are followed before others count as the same: the first one finds no gradients
+FOLLOWED = 3
+
 
 class Rounds:
     """The rounds of one loop as they come onto the tape."""
 
-    def __init__(self, tape: Tape | None, stmt: ir.For, names: dict[str, Value]) -> None:
-        """`names` are those of the scope before the first round."""
-        self.tape = tape if tape is not None and not decided_by_round(stmt) else None
+    def __init__(self, tape: Tape, stmt: ir.For) -> None:
+        self.tape = tape
+        self.stmt = stmt
         self.own = names_in(stmt.target)
-        self.starts = [len(tape.entries)] if tape is not None else []
-        self.scalars = [self._scalars(names)]
+        self.start = len(tape.entries)
+        self.count = 0
+        # what the round before recorded, and the numbers after it
+        self.last: tuple[list[Entry], dict[str, object]] = ([], {})
 
     def repeats(self, names: dict[str, Value]) -> bool:
-        """A round has ended: was it like the one before, with a backward of its own?"""
-        if self.tape is None:
+        """A round has ended with these names in the scope: was it like the one before, with a backward of its own?"""
+        this = self.tape.entries[self.start :]
+        self.start, self.count = len(self.tape.entries), self.count + 1
+        if not any(map(is_backward, this)):
             return False
-        entries = self.tape.entries
-        self.starts.append(len(entries))
-        self.scalars.append(self._scalars(names))
-        if len(self.starts) < 4 or self.scalars[-1] != self.scalars[-2]:
+        numbers = self._numbers(names)
+        last, before = self.last
+        self.last = this, numbers
+        if self.count < FOLLOWED or numbers != before or len(this) != len(last):
             return False
-        before, start, end = self.starts[-3:]
-        if end - start != start - before:
-            return False
-        this, last = entries[start:end], entries[before:start]
-        return any(map(is_backward, this)) and all(map(alike, this, last))
+        return all(map(alike, this, last)) and not decided_by_round(self.stmt)
 
-    def _scalars(self, names: dict[str, Value]) -> dict[str, object]:
+    def _numbers(self, names: dict[str, Value]) -> dict[str, object]:
         """The numbers and strings of the scope but for what the loop itself counts."""
         known = {name: value.value for name, value in names.items() if isinstance(value, Const)}
         return {name: value for name, value in known.items() if name not in self.own}
