@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from trainlint.analysis import dims
 from trainlint.analysis.dims import poly_of
-from trainlint.analysis.values import Const, Sym, Unknown, Value
+from trainlint.analysis.values import Const, Round, Sym, Unknown, Value
 
 OPERATIONS = {
     "+": (dims.add, lambda a, b: a + b),
@@ -65,3 +65,18 @@ def test_normal_forms() -> None:
     assert poly_of(Const(True)) is None
     assert isinstance(dims.sub(b, b), Const)
     assert isinstance(dims.mul(b, b), Sym)
+
+
+def test_what_varies() -> None:
+    """Counters and batch sizes are other numbers in other rounds, and so is what is computed from them."""
+    counter, batch = dims.symbol("i", key=Round(), value=Const(0)), dims.symbol("B", key=("batch", 1), value=Const(32))
+    width = dims.symbol("width", value=Const(64))
+    for size in (counter, batch):
+        for made in (
+            dims.add(size, Const(1)),
+            dims.mul(size, width),
+            dims.floordiv(size, Const(2)),
+            dims.mod(width, size),
+        ):
+            assert dims.varies(made)
+    assert not any(map(dims.varies, (width, dims.floordiv(width, Const(3)), Const(7), Unknown(), None)))

@@ -69,7 +69,7 @@ def get_attribute(run: Run, scope: Scope, value: Value, name: str, node: ir.Expr
     if isinstance(value, Unknown):
         return unknown_attribute(value, name)
     if name == "__dict__" and isinstance(value, (Ext, WorkspaceModule)):
-        # `models.__dict__[arch]`: its items are the attributes (`ops.python`)
+        # `models.__dict__[arch]`: its items are the attributes (`ops.namespaces`)
         return Obj("builtins.vars", "namespace", node, [value])
     if isinstance(value, Ext):
         if name in ("__name__", "__qualname__"):

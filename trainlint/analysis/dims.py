@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from math import prod
 
-from trainlint.analysis.values import Atom, Const, OneOf, Poly, Step, Sym, Unknown, Value, alternatives, one_of
+from trainlint.analysis.values import Atom, Const, OneOf, Poly, Round, Step, Sym, Unknown, Value, alternatives, one_of
 
 # beyond this many terms a size is unknown
 MAX_TERMS = 12
@@ -324,6 +324,20 @@ def usual_atom(atom: Atom) -> int | None:
             return None
         return left // right if op == "//" else left % right
     return None
+
+
+def varies(value: Value | None) -> bool:
+    """Is a number another one in other rounds or at another batch size, so that its usual value decides nothing?
+
+    Counters of loops and places in data, which have a `Round` as key, and batch sizes; quotients of them too.
+    """
+    return any(_varies(atom) for atoms, _ in poly_of(value) or () for atom in atoms)
+
+
+def _varies(atom: Atom) -> bool:
+    if isinstance(atom.key, tuple) and len(atom.key) == 3 and atom.key[0] in ("//", "%"):
+        return varies(Sym.of(atom.key[1])) or varies(Sym.of(atom.key[2]))
+    return isinstance(atom.key, Round) or (isinstance(atom.key, tuple) and atom.key[0] == "batch")
 
 
 def poly_text(poly: Poly) -> str:

@@ -290,7 +290,11 @@ def compare(run: Run, scope: Scope, left: Value, ops: tuple[str, ...], rights: l
             return Unknown()
     if isinstance(left, (Sym, Const)) and isinstance(right, (Sym, Const)) and op in _COMPARE:
         answer = compare_sizes(op, left, right)
-        if isinstance(answer, Unknown) and run.program.tape is not None and not (changing(left) or changing(right)):
+        if (
+            isinstance(answer, Unknown)
+            and run.program.tape is not None
+            and not (dims.varies(left) or dims.varies(right))
+        ):
             usual = (dims.usual(left), dims.usual(right))
             return answer if None in usual else Const(bool(_COMPARE[op](*usual)), None, "the usual sizes")
         return answer
@@ -308,15 +312,6 @@ def chained(run: Run, scope: Scope, left: Value, ops: tuple[str, ...], rights: l
     if len(decided) < len(answers):
         return Unknown()
     return next((answer for answer in decided if answer.default), decided[0])
-
-
-# a batch size, which a person may ask to be another one; counters of loops, places in data, numbers drawn
-CHANGING = frozenset({"B", "i", "n", "index"})
-
-
-def changing(size: Sym | Const) -> bool:
-    """Is a number another one in other rounds or at another batch size, so that its usual value decides nothing?"""
-    return isinstance(size, Sym) and any(atom.name in CHANGING for atoms, _ in size.poly for atom in atoms)
 
 
 def compare_sizes(op: str, left: Sym | Const, right: Sym | Const) -> Value:
@@ -345,9 +340,6 @@ def membership(run: Run, op: str, left: Value, right: Value) -> Value:
         if all(isinstance(item, Const) for item in right.items):
             found = any(isinstance(item, Const) and item.value == left.value for item in right.items)
             return Const(found == (op == "in"), None, left.default)
-    if isinstance(left, (Ext, Class)) and isinstance(right, Seq) and right.items is not None:
-        if all(isinstance(item, (Ext, Class)) for item in right.items):
-            return Const(any(item is left for item in right.items) == (op == "in"))
     if isinstance(left, Const) and isinstance(right, Mapping) and not right.open:
         try:
             return Const((left.value in right.items) == (op == "in"), None, left.default)

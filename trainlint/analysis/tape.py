@@ -174,13 +174,12 @@ def record(
 
 # these give what they are given, or what a function made of it
 HANDS_ON = frozenset(
-    {
+    (
         *(f"builtins.{name}" for name in ("list", "tuple", "set", "dict", "map", "filter", "zip", "enumerate")),
         *(f"builtins.{name}" for name in ("reversed", "sorted", "next", "iter", "getattr", "sum")),
         *("torch.autograd.Variable", "torch.autograd.variable.Variable", "torch.Variable"),
-    }
+    )
 )
-
 
 # without layers they give what they are given
 CONTAINERS = frozenset({"torch.nn.Sequential"})

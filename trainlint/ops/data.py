@@ -19,6 +19,7 @@ from trainlint.analysis.values import (
     Number,
     Obj,
     Range,
+    Round,
     Seq,
     Sym,
     Unknown,
@@ -211,7 +212,7 @@ def set_epoch(call: OpCall) -> Value | None:
 def some_index(call: OpCall) -> Value:
     """The number of a sample; where memory is counted, one that takes a row of a tensor."""
     counted = call.run.program.tape is not None
-    return dims.symbol("index", value=Const(0), low=0) if counted else Number("index", dtype="int64")
+    return dims.symbol("index", key=Round(), value=Const(0), low=0) if counted else Number("index", dtype="int64")
 
 
 def item_of(call: OpCall, dataset: Value) -> Value:
