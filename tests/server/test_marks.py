@@ -10,6 +10,7 @@ import pytest
 
 from trainlint.project.session import Session
 from trainlint.server import git_base
+from trainlint.server import worker as worker_module
 from trainlint.server.documents import Splice, difference
 from trainlint.server.marks import Mark, moved
 from trainlint.server.worker import GiveWay, Worker
@@ -138,6 +139,21 @@ def test_an_analysis_of_an_old_text_ends_when_somebody_waits_behind_the_change()
 
     asyncio.run(play())
     assert order == ["gave way", "changed", "glanced"]
+
+
+def test_an_analysis_goes_on_although_others_wait_that_came_with_the_same_change(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else three files that take long would make each other begin again for ever."""
+    monkeypatch.setattr(worker_module, "OUTDATED", -1.0)
+    worker = Worker(lambda: Session([]))
+
+    async def play() -> list[str]:
+        worker.post(lambda _: None)
+        analyses = [worker.run(lambda _: (worker.heed(), "whole")[1]) for _ in range(3)]
+        return await asyncio.wait_for(asyncio.gather(*analyses), 5)
+
+    assert asyncio.run(play()) == ["whole"] * 3
 
 
 def test_what_was_known_is_told_while_the_text_has_changed(tmp_path: Path) -> None:

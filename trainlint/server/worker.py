@@ -23,8 +23,6 @@ _STACK = (64 if sys.platform == "win32" or sys.maxsize < 2**32 else 512) * 1024 
 
 # seconds that background work goes on although a request waits, the first time and at most
 PATIENCE, MOST_PATIENCE = 0.05, 2.0
-
-
 # seconds that an analysis goes on although its text has changed: short ones leave more to build on than they cost
 OUTDATED = 0.3
 
@@ -46,13 +44,14 @@ class Worker:
     def __init__(self, make: Callable[[], Session]) -> None:
         self._make = make
         self._session: Session | None = None
-        self._jobs: deque[Callable[[], None]] = deque()
+        # each with: is it a change?
+        self._jobs: deque[tuple[Callable[[], None], bool]] = deque()
         self._background: deque[Callable[[], None]] = deque()
         self._glances: deque[Callable[[], None]] = deque()
         # when the work in progress began
         self._began = 0.0
-        # is one of the jobs a change?
-        self._changes = False
+        # how many of the jobs are changes
+        self._changes = 0
         self._news = threading.Condition()
         before = threading.stack_size(_STACK)
         threading.Thread(target=self._loop, name="trainlint-analysis", daemon=True).start()
@@ -162,8 +161,8 @@ class Worker:
 
     def _put(self, job: Callable[[], None], change: bool = False) -> None:
         with self._news:
-            self._jobs.append(job)
-            self._changes = self._changes or change
+            self._jobs.append((job, change))
+            self._changes += change
             self._news.notify()
 
     def _loop(self) -> None:
@@ -171,9 +170,11 @@ class Worker:
             with self._news:
                 self._news.wait_for(lambda: self._jobs or self._background or self._glances)
                 # a glance sees the changes that were posted before it
-                waiting = self._glances if self._glances and not self._changes else self._jobs or self._background
-                job = waiting.popleft()
-                self._changes = self._changes and bool(self._jobs)
+                if self._jobs and (self._changes or not self._glances):
+                    job, change = self._jobs.popleft()
+                    self._changes -= change
+                else:
+                    job = (self._glances or self._background).popleft()
                 self._began = time.monotonic()
             job()
 
