@@ -15,11 +15,11 @@ from torch import nn
 
 import trainlint.ops
 from trainlint.analysis import dims
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.facts import Violation
 from trainlint.analysis.modules import is_module, unknown_parts, walk
 from trainlint.analysis.program import Program
 from trainlint.analysis.values import (
-    Array,
     Class,
     Const,
     Ext,

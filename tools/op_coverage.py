@@ -22,10 +22,11 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 import trainlint.ops  # noqa: E402
+from trainlint.analysis.arrays import Array  # noqa: E402
 from trainlint.analysis.attributes import dotted  # noqa: E402
 from trainlint.analysis.describe import walk  # noqa: E402
 from trainlint.analysis.program import Program  # noqa: E402
-from trainlint.analysis.values import Array, Const, Seq, Sym, Value  # noqa: E402
+from trainlint.analysis.values import Const, Seq, Sym, Value  # noqa: E402
 from trainlint.analysis.watching import Watch  # noqa: E402
 from trainlint.project.workspace import FileWorkspace  # noqa: E402
 from trainlint.syntax import ir  # noqa: E402

@@ -7,9 +7,9 @@ from itertools import pairwise
 from memory_workspace import MemoryWorkspace
 
 import trainlint.ops
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.program import Program
 from trainlint.analysis.tape import Mark, Returned, Round, Site, Tape
-from trainlint.analysis.values import Array
 from trainlint.syntax.document import Document
 
 assert trainlint.ops

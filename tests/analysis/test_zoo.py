@@ -6,10 +6,11 @@ import pytest
 from memory_workspace import MemoryWorkspace
 
 import trainlint.ops
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.facts import Violation
+from trainlint.analysis.parameters import parameters_of
 from trainlint.analysis.program import Program
-from trainlint.analysis.values import Array, Const, Value
-from trainlint.ops import zoo
+from trainlint.analysis.values import Const, Value, known
 from trainlint.syntax.document import Document
 
 assert trainlint.ops
@@ -72,7 +73,7 @@ PARAMETERS = {
 @pytest.mark.parametrize("code", PARAMETERS)
 def test_parameters_follow_the_head(code: str) -> None:
     names, _ = run(code + "\n")
-    assert zoo.parameter_count(names["m"]) == PARAMETERS[code]
+    assert known(parameters_of(names["m"]).count) == PARAMETERS[code]
 
 
 @pytest.mark.parametrize(

@@ -19,9 +19,10 @@ from memory_workspace import MemoryWorkspace
 
 import trainlint.ops
 from trainlint.analysis import dims
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.facts import Violation
 from trainlint.analysis.program import Program
-from trainlint.analysis.values import Array, Const, Mapping, Obj, Seq, Sym, Unknown, Value
+from trainlint.analysis.values import Const, Mapping, Obj, Seq, Sym, Unknown, Value
 from trainlint.syntax.document import Document
 
 assert trainlint.ops

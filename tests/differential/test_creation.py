@@ -7,7 +7,7 @@ from agreement import agree, interpreted, symbolic
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainlint.analysis.values import Array
+from trainlint.analysis.arrays import Array
 
 DTYPES = ["float32", "float64", "float16", "bfloat16", "int64", "int32", "uint8", "bool", "complex64"]
 SIZES = st.lists(st.integers(0, 3), max_size=3).map(tuple)

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from memory_workspace import MemoryWorkspace
 
 from trainlint.analysis import dims
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.facts import AxisChange
 from trainlint.analysis.program import Program
-from trainlint.analysis.values import Array, Mapping
+from trainlint.analysis.values import Mapping
 from trainlint.syntax.document import Document
 
 IMPORT = "from einops import einsum, pack, parse_shape, rearrange, reduce, repeat, unpack\n"

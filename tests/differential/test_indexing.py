@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trainlint.analysis import dims
-from trainlint.analysis.values import Array, Const, Sym
+from trainlint.analysis.arrays import Array
+from trainlint.analysis.values import Const, Sym
 
 SIZES = st.lists(st.integers(1, 4), min_size=1, max_size=4).map(tuple)
 BOUND = st.sampled_from(["", "0", "1", "2", "-1", "-2", "5"])

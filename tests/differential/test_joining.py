@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from memory_workspace import MemoryWorkspace
 
 from trainlint.analysis import dims
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.facts import Violation
 from trainlint.analysis.program import Program
-from trainlint.analysis.values import Array, Const, Seq
+from trainlint.analysis.values import Const, Seq
 from trainlint.syntax.document import Document
 
 SIZE = st.sampled_from([0, 1, 2, 2, 3, 5])

@@ -7,7 +7,7 @@ from agreement import agree, executed, interpreted, sound, symbolic
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainlint.analysis.values import Array, axis
+from trainlint.analysis.arrays import Array, axis
 
 MANY = settings(max_examples=60, deadline=None)
 FEW = settings(max_examples=25, deadline=None)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trainlint.analysis import dims
-from trainlint.analysis.values import Array
+from trainlint.analysis.arrays import Array
 
 SIZE = st.sampled_from([1, 2, 2, 3, 3, 4])
 SHAPE = st.lists(SIZE, max_size=4).map(tuple)

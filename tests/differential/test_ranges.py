@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trainlint.analysis import dims
-from trainlint.analysis.values import Array
+from trainlint.analysis.arrays import Array
 
 MADE = st.one_of(
     st.tuples(st.integers(-3, 3), st.integers(-3, 9), st.sampled_from([1, 1, 2, 3, -1])).map(

@@ -7,7 +7,7 @@ from agreement import agree, interpreted, symbolic
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainlint.analysis.values import Array
+from trainlint.analysis.arrays import Array
 
 DTYPES = ["float32", "float64", "float16", "int64", "int32", "uint8", "bool"]
 NAMES = [

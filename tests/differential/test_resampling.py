@@ -7,7 +7,7 @@ from agreement import agree, interpreted, symbolic
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainlint.analysis.values import Array
+from trainlint.analysis.arrays import Array
 
 SIZE = st.integers(1, 4)
 OFF = st.sampled_from([0] * 9 + [1])

@@ -19,9 +19,10 @@ from memory_workspace import MemoryWorkspace  # noqa: E402
 
 import trainlint.ops  # noqa: E402
 from trainlint.analysis import dims  # noqa: E402
+from trainlint.analysis.arrays import Array  # noqa: E402
 from trainlint.analysis.image_facts import Refusal  # noqa: E402
 from trainlint.analysis.program import Program  # noqa: E402
-from trainlint.analysis.values import Array, Const, Seq, Value, known  # noqa: E402
+from trainlint.analysis.values import Const, Seq, Value, known  # noqa: E402
 from trainlint.ops.datasets import DATA  # noqa: E402
 from trainlint.syntax.document import Document  # noqa: E402
 

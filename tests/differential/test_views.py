@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trainlint.analysis import dims
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.facts import AxisChange, BatchMixed, Violation
 from trainlint.analysis.program import Program
-from trainlint.analysis.values import Array, Const
+from trainlint.analysis.values import Const
 from trainlint.syntax.document import Document
 
 SHAPES = st.lists(st.sampled_from([1, 1, 2, 3, 4, 6]), max_size=4).map(tuple)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.calls import array_call
 from trainlint.analysis.run import Run
 from trainlint.analysis.scope import Scope
-from trainlint.analysis.values import Array, Const, Mapping, Obj, Seq, Value
+from trainlint.analysis.values import Const, Mapping, Obj, Seq, Value
 from trainlint.syntax import ir
 
 # the attribute of a loader whose batches arrive on the device

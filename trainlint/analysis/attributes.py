@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from trainlint.analysis import registry
+from trainlint.analysis.arrays import Array, tensor_of
 from trainlint.analysis.branches import each
+from trainlint.analysis.joins import join, one_of
 from trainlint.analysis.modules import OWN, is_module_class
 from trainlint.analysis.parameters import parameter_of
 from trainlint.analysis.run import Run
 from trainlint.analysis.scope import Scope
 from trainlint.analysis.tape import record
 from trainlint.analysis.values import (
-    Array,
     Class,
     Const,
     Ext,
@@ -25,9 +26,6 @@ from trainlint.analysis.values import (
     Unknown,
     Value,
     is_none,
-    join,
-    one_of,
-    tensor_of,
 )
 from trainlint.syntax import ir
 
@@ -78,7 +76,7 @@ def get_attribute(run: Run, scope: Scope, value: Value, name: str, node: ir.Expr
     if isinstance(value, Instance):
         return instance_attribute(run, scope, value, name, node)
     if isinstance(value, WorkspaceModule):
-        return run.program.module_attribute(value, name)
+        return run.program.imports.attribute(value, name)
     if isinstance(value, Class):
         return class_attribute(run, value, name)
     if isinstance(value, Obj):

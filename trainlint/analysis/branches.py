@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
+from trainlint.analysis.joins import join
 from trainlint.analysis.run import MISSING, Journal, Run
-from trainlint.analysis.values import Instance, Mapping, Obj, Seq, Value, join
+from trainlint.analysis.values import Instance, Mapping, Obj, Seq, Value
 
 T = TypeVar("T")
 State: TypeAlias = "dict[tuple[int, str], tuple[Value, str, Any]]"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from trainlint.analysis import registry
+from trainlint.analysis.arrays import Array, tensor_of
 from trainlint.analysis.attributes import Method, WorkspaceModule, bind, get_attribute
 from trainlint.analysis.branches import each
 from trainlint.analysis.classes import fill_fields, has_fields, instantiate
@@ -17,6 +18,7 @@ from trainlint.analysis.devices import (
 )
 from trainlint.analysis.facts import Call
 from trainlint.analysis.functions import bind_parameters, decorator_context
+from trainlint.analysis.joins import join, one_of
 from trainlint.analysis.methods import call_builtin_method, unknown_method
 from trainlint.analysis.modules import OWN, container, fill_container, is_module, library_layer, partial_children
 from trainlint.analysis.parameters import CAST
@@ -24,7 +26,6 @@ from trainlint.analysis.run import Frame, Run, step
 from trainlint.analysis.scope import Scope
 from trainlint.analysis.tape import left, record
 from trainlint.analysis.values import (
-    Array,
     Class,
     Const,
     Ext,
@@ -39,9 +40,6 @@ from trainlint.analysis.values import (
     Unknown,
     Value,
     is_none,
-    join,
-    one_of,
-    tensor_of,
 )
 from trainlint.syntax import ir
 

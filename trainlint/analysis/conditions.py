@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from trainlint.analysis.facts import Cond
+from trainlint.analysis.joins import one_of
 from trainlint.analysis.run import Run
 from trainlint.analysis.scope import Scope
-from trainlint.analysis.values import Const, OneOf, Unknown, Value, is_none, one_of
+from trainlint.analysis.values import Const, OneOf, Unknown, Value, is_none
 from trainlint.syntax import ir
 
 

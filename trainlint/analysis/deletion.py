@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from trainlint.analysis.joins import element
 from trainlint.analysis.methods import settled
 from trainlint.analysis.modules import container, delete_child
 from trainlint.analysis.run import Run
 from trainlint.analysis.scope import Scope
-from trainlint.analysis.values import Const, Instance, Mapping, Obj, Seq, Unknown, Value, element
+from trainlint.analysis.values import Const, Instance, Mapping, Obj, Seq, Unknown, Value
 from trainlint.syntax import ir
 
 

@@ -5,11 +5,12 @@ A tensor that is created without naming a device lives on the CPU, unless the pr
 
 from __future__ import annotations
 
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.facts import Dropped, Mixed
 from trainlint.analysis.parameters import trains_itself
 from trainlint.analysis.run import Run, step
 from trainlint.analysis.scope import Scope
-from trainlint.analysis.values import Array, Class, Const, Ext, Func, Instance, Obj, Seq, Unknown, Value
+from trainlint.analysis.values import Class, Const, Ext, Func, Instance, Obj, Seq, Unknown, Value
 from trainlint.syntax import ir
 
 MOVES = frozenset({"to", "cuda", "cpu"})

@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from math import prod
 
-from trainlint.analysis.values import Atom, Const, OneOf, Poly, Round, Step, Sym, Unknown, Value, alternatives, one_of
+from trainlint.analysis.joins import one_of
+from trainlint.analysis.values import Atom, Const, OneOf, Poly, Round, Step, Sym, Unknown, Value, alternatives
 
 # beyond this many terms a size is unknown
 MAX_TERMS = 12

@@ -6,16 +6,17 @@ from collections.abc import Callable
 from typing import Any
 
 from trainlint.analysis import calls
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.attributes import get_attribute
 from trainlint.analysis.builtin_names import BUILTINS
 from trainlint.analysis.indexing import get_item
 from trainlint.analysis.iteration import bind_target, elements, iterate, told_apart
+from trainlint.analysis.joins import element, join, one_of
 from trainlint.analysis.run import Run
 from trainlint.analysis.scalars import binary, compare, unary
 from trainlint.analysis.scope import Scope
 from trainlint.analysis.values import (
     KEYS,
-    Array,
     Const,
     Ext,
     Func,
@@ -27,10 +28,7 @@ from trainlint.analysis.values import (
     Unknown,
     Value,
     assumed_truth,
-    element,
     is_none,
-    join,
-    one_of,
     truth,
 )
 from trainlint.syntax import ir

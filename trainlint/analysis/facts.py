@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from trainlint.analysis.values import Array, Const, Obj, Place, Sym, Value
+from trainlint.analysis.arrays import Array
+from trainlint.analysis.values import Const, Obj, Place, Sym, Value
 from trainlint.syntax import ir
 
 if TYPE_CHECKING:
-    from trainlint.analysis.program import File
+    from trainlint.analysis.files import File
 
 EventKind = Literal[
     "zero_grad",

@@ -13,7 +13,8 @@ from trainlint.analysis.parameters import Held
 from trainlint.analysis.values import Const, Instance, Obj, Seq, Unknown, Value
 
 if TYPE_CHECKING:
-    from trainlint.analysis.program import File, Program
+    from trainlint.analysis.files import File
+    from trainlint.analysis.program import Program
     from trainlint.analysis.watching import Freeze
 
 # a place that may stop parameters from being trained; what is copied from another parameter was set elsewhere

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from trainlint.analysis.attributes import dotted
 from trainlint.analysis.autocast import autocast_of
+from trainlint.analysis.joins import one_of
 from trainlint.analysis.run import Run
 from trainlint.analysis.scope import Scope
-from trainlint.analysis.values import Class, Const, Func, Mapping, Seq, Unknown, Value, one_of
+from trainlint.analysis.values import Class, Const, Func, Mapping, Seq, Unknown, Value
 from trainlint.syntax import ir
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from trainlint.analysis.values import Array, Obj, Place, Value
+from trainlint.analysis.arrays import Array
+from trainlint.analysis.values import Obj, Place, Value
 from trainlint.syntax import ir
 
 if TYPE_CHECKING:
-    from trainlint.analysis.program import File
+    from trainlint.analysis.files import File
 
 
 @dataclass(slots=True, eq=False)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from trainlint.analysis.classes import assigned_targets
 from trainlint.analysis.frameworks import frameworks_of
-from trainlint.analysis.program import MAX_FILE_STATEMENTS, Entry, Program, answer_of
+from trainlint.analysis.imports import answer_of
+from trainlint.analysis.program import MAX_FILE_STATEMENTS, Entry, Program
 from trainlint.analysis.run import MAX_STATEMENTS
 from trainlint.analysis.values import Func
 from trainlint.analysis.workspace import Workspace
@@ -108,7 +109,7 @@ def holds_outside(program: Program) -> bool:
     """Is what the program knows of other files, and of frameworks that it imports, still so?"""
     if frameworks_of(program.file.document.module) != program.file.frameworks:
         return False
-    for (importer, level, name), answer in program.asked.items():
+    for (importer, level, name), answer in program.imports.asked.items():
         if level < 0:
             if program.workspace.data_file(importer, name) is not answer:
                 return False
@@ -119,7 +120,7 @@ def holds_outside(program: Program) -> bool:
 
 def reads_the_same(program: Program, workspace: Workspace) -> bool:
     """Does another workspace hold the same in the files that a program has read?"""
-    for (importer, level, name), answer in program.asked.items():
+    for (importer, level, name), answer in program.imports.asked.items():
         if level < 0:
             if workspace.data_file(importer, name) != answer:
                 return False

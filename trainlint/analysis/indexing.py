@@ -6,15 +6,15 @@ from functools import reduce
 from typing import Any
 
 from trainlint.analysis import registry
+from trainlint.analysis.arrays import Array, tensor_of
 from trainlint.analysis.iteration import numbered
+from trainlint.analysis.joins import MAX_ALTERNATIVES, element, join, one_of
 from trainlint.analysis.modules import child_at, container, part_of, set_child
 from trainlint.analysis.run import Run
 from trainlint.analysis.scope import Scope
 from trainlint.analysis.tape import record
 from trainlint.analysis.values import (
     KEYS,
-    MAX_ALTERNATIVES,
-    Array,
     Class,
     Const,
     Ext,
@@ -27,11 +27,7 @@ from trainlint.analysis.values import (
     Seq,
     Unknown,
     Value,
-    element,
     is_none,
-    join,
-    one_of,
-    tensor_of,
 )
 from trainlint.syntax import ir
 

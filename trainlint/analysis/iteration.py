@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from trainlint.analysis import registry
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.dims import symbol, usual
+from trainlint.analysis.joins import MAX_ALTERNATIVES, element, join, one_of
 from trainlint.analysis.listing import LISTINGS, listed
 from trainlint.analysis.modules import children, container, items
 from trainlint.analysis.run import Run
 from trainlint.analysis.scope import Scope
 from trainlint.analysis.values import (
-    MAX_ALTERNATIVES,
-    Array,
     Class,
     Const,
     Func,
@@ -25,11 +25,8 @@ from trainlint.analysis.values import (
     Sym,
     Unknown,
     Value,
-    element,
     is_none,
-    join,
     known,
-    one_of,
 )
 from trainlint.syntax import ir
 

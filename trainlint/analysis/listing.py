@@ -7,8 +7,9 @@ program made or one that is made here for a layer of a library.
 
 from __future__ import annotations
 
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.parameters import Held, parameters_of
-from trainlint.analysis.values import Array, Const, Instance, Mapping, Obj, Seq, Unknown, Value
+from trainlint.analysis.values import Const, Instance, Mapping, Obj, Seq, Unknown, Value
 
 # the kinds of `parameters()` and `named_parameters()`
 LISTINGS = frozenset({"parameters", "named_parameters"})

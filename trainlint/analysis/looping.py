@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.arrival import arrived
 from trainlint.analysis.branches import fork
 from trainlint.analysis.classes import assigned_targets
@@ -24,18 +25,7 @@ from trainlint.analysis.unrolling import (
     over_numbers,
     unrollable,
 )
-from trainlint.analysis.values import (
-    Array,
-    Class,
-    Const,
-    Func,
-    Instance,
-    Obj,
-    Unknown,
-    Value,
-    assumed_truth,
-    truth,
-)
+from trainlint.analysis.values import Class, Const, Func, Instance, Obj, Unknown, Value, assumed_truth, truth
 from trainlint.syntax import ir
 
 

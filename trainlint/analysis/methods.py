@@ -4,28 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.devices import TENSOR_METHODS
 from trainlint.analysis.facts import EventKind
 from trainlint.analysis.iteration import elements
+from trainlint.analysis.joins import element, join, one_of
 from trainlint.analysis.modules import pairs_of
 from trainlint.analysis.run import Run, step
 from trainlint.analysis.scope import Scope
-from trainlint.analysis.values import (
-    KEYS,
-    Array,
-    Const,
-    Mapping,
-    Named,
-    Number,
-    Obj,
-    Seq,
-    Unknown,
-    Value,
-    element,
-    join,
-    known,
-    one_of,
-)
+from trainlint.analysis.values import KEYS, Const, Mapping, Named, Number, Obj, Seq, Unknown, Value, known
 from trainlint.syntax import ir
 
 # lists longer than this are described by their elements, texts longer than this are not known

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from trainlint.analysis import registry
+from trainlint.analysis.joins import one_of
 from trainlint.analysis.values import (
     Class,
     Const,
@@ -22,7 +23,6 @@ from trainlint.analysis.values import (
     Unknown,
     Value,
     alternatives,
-    one_of,
 )
 from trainlint.syntax import ir
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from trainlint.analysis import dims
+from trainlint.analysis.arrays import Array, axis
 from trainlint.analysis.values import (
-    Array,
     Atom,
     Const,
     Instance,
@@ -19,7 +19,6 @@ from trainlint.analysis.values import (
     Seq,
     Sym,
     Value,
-    axis,
     is_none,
 )
 from trainlint.syntax import ir

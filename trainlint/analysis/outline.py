@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from trainlint.analysis import dims
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.modules import container, partial_children
 from trainlint.analysis.notation import Letters, amount, called, signature
 from trainlint.analysis.parameters import Holdings
-from trainlint.analysis.values import Array, Const, Instance, Obj, OneOf, Seq, Unknown, Value, is_none
+from trainlint.analysis.values import Const, Instance, Obj, OneOf, Seq, Unknown, Value, is_none
 from trainlint.analysis.watching import Watch
 
 MAX_DEPTH = 12

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from trainlint.analysis import dims
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.modules import OWN, is_module, partial_children, why
-from trainlint.analysis.values import Array, Const, Instance, Obj, OneOf, Unknown, Value, is_none, truth
+from trainlint.analysis.values import Const, Instance, Obj, OneOf, Unknown, Value, is_none, truth
 
 MAX_DEPTH = 40
 # what an Instance or Obj keeps of its tensors: the names given to `register_buffer`, the dtype of a cast

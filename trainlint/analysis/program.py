@@ -7,12 +7,15 @@ from collections import Counter
 from collections.abc import Callable
 
 from trainlint.analysis import registry
-from trainlint.analysis.attributes import WorkspaceModule
 from trainlint.analysis.branches import put
 from trainlint.analysis.classes import assigned_targets, default_instance
 from trainlint.analysis.facts import Trace
+from trainlint.analysis.files import File
 from trainlint.analysis.frameworks import frameworks_of
 from trainlint.analysis.functions import free_parameters
+from trainlint.analysis.imports import Imports, set_module_names
+from trainlint.analysis.joins import join
+from trainlint.analysis.libraries import HARMLESS
 from trainlint.analysis.looping import self_updating_names
 from trainlint.analysis.modules import REST, is_module, is_module_class
 from trainlint.analysis.run import MAX_COUNTED, Frame, Run
@@ -21,22 +24,9 @@ from trainlint.analysis.sharing import Shared
 from trainlint.analysis.statements import execute_block
 from trainlint.analysis.tape import Tape
 from trainlint.analysis.unrolling import calls_of, functions_of
-from trainlint.analysis.values import (
-    Class,
-    Const,
-    Ext,
-    Func,
-    Instance,
-    Mapping,
-    Obj,
-    Seq,
-    Unknown,
-    Value,
-    is_none,
-    join,
-)
+from trainlint.analysis.values import Class, Const, Ext, Func, Instance, Mapping, Obj, Unknown, Value, is_none
 from trainlint.analysis.watching import Watch
-from trainlint.analysis.workspace import ConfigNode, Workspace
+from trainlint.analysis.workspace import Workspace
 from trainlint.syntax import ir
 from trainlint.syntax.document import Document
 
@@ -45,26 +35,9 @@ MAX_FILE_STATEMENTS = 50_000
 # statements interpreted in the sources of libraries: a large model takes 10 000 to be built and called
 MAX_LIBRARY_STATEMENTS = 300_000
 MAX_BUILT = 8
-MAX_IMPORT_DEPTH = 5
-# where memory is counted
-MAX_IMPORT_DEPTH_COUNTED = 12
 _MODEL_NAME = re.compile(
     r"(net|model|network|module|encoder|decoder|head|classifier|generator|discriminator|backbone)", re.I
 )
-
-
-class File:
-    """A file with its text and the names its module binds."""
-
-    __slots__ = ("document", "frameworks", "library", "path", "scope")
-
-    def __init__(self, path: str, document: Document, library: bool = False) -> None:
-        self.path = path
-        # the source of a library that is shipped with trainlint: what happens there belongs to the line that calls it
-        self.library = library
-        self.document = document
-        self.scope = Scope("module", self, None)
-        self.frameworks: frozenset[str] = frozenset()
 
 
 class Entry:
@@ -111,8 +84,7 @@ class Program:
         # the bodies that the entry in progress has run
         self.running: set[int] = set()
         self.referenced: set[str] = set()
-        # the questions to the workspace (importer, level or -1 for a data file, name) and what the answers were
-        self.asked: dict[tuple[str, int, str], object] = {}
+        self.imports = Imports(self)
         # what entries share, kept where the program will be brought up to date after edits
         self.keeps = False
         self.shared: Shared | None = None
@@ -133,7 +105,6 @@ class Program:
         self._targets: dict[ir.Stmt, list[ir.Expr]] = {}
         self._calls: dict[ir.Stmt, frozenset[str]] = {}
         self._reached: dict[ir.Stmt, frozenset[str]] = {}
-        self._importing: list[str] = [path]
         self._sole_module: Class | None = None
         self._sole_known = False
 
@@ -143,9 +114,9 @@ class Program:
         """Interpret everything and fill `facts` and `traces`."""
         file = self.file
         file.frameworks = frameworks_of(file.document.module)
-        run = self._run("<module>")
+        run = self.new_run("<module>")
         run.frames.append(Frame("<module>", scope=file.scope))
-        self._set_module_names(file.scope, main=True)
+        set_module_names(file.scope, main=True)
         execute_block(run, file.scope, file.document.module.body)
         self._finish(run, None, None, defines=False)
         if self.keeps:
@@ -170,7 +141,7 @@ class Program:
     def rerun(self, entry: Entry) -> Entry:
         """Interpret an entry again, on the same objects."""
         assert entry.func is not None
-        run = self._run(entry.name)
+        run = self.new_run(entry.name)
         run.trace.owner = entry.func.owner
         known = len(self.defined) + len(self.classes)
         self.running = {id(entry.func.node)}
@@ -206,7 +177,7 @@ class Program:
                 self._interpret_entry(func, instance, f"{cls.name}.__init__")
                 instance.setting_up = False
                 continue
-            run = self._run("")
+            run = self.new_run("")
             instance = default_instance(run, cls)
             self._interpret_entry(func, instance, f"{cls.name}.{func.name}")
 
@@ -214,7 +185,7 @@ class Program:
         if self.left() < 0 or not isinstance(func.node, ir.FunctionDef):
             return
         self.called.add(id(func.node))
-        run = self._run(name)
+        run = self.new_run(name)
         run.trace.owner = func.owner
         known = len(self.defined) + len(self.classes)
         self.enter(run, func, receiver)
@@ -250,12 +221,13 @@ class Program:
         """Statements that may still be interpreted for this file."""
         return (MAX_FILE_STATEMENTS if self.tape is None else MAX_COUNTED) - self.spent
 
-    def _run(self, entry: str) -> Run:
+    def new_run(self, entry: str) -> Run:
+        """A run of this program whose facts stand under the name of an entry."""
         return Run(self, Trace(entry, self.file))
 
     def silent_run(self) -> Run:
         """A run that asks a question about what was interpreted: it reports nothing and has a budget of its own."""
-        run = self._run("")
+        run = self.new_run("")
         run.muted, run.budget = 1, 2_000
         run.frames.append(Frame(""))
         return run
@@ -284,7 +256,7 @@ class Program:
     def ensure_instance(self, cls: Class) -> None:
         """Build the object that rules about the class look at, where nothing needed it so far."""
         if cls.default_instance is None:
-            default_instance(self._run(""), cls)
+            default_instance(self.new_run(""), cls)
 
     def run_writers(self, run: Run, instance: Instance, writers: set[str]) -> None:
         """Run the methods that assign an attribute, silently, once each: attributes made outside `__init__`."""
@@ -328,114 +300,13 @@ class Program:
         if located is None:
             return None
         path, document = located
-        names = self._module_of(path, document, library=True).names
+        names = self.imports.load(path, document, library=True).names
         return names.get(name.rpartition(".")[2])
 
     def replace_external(self, external: Value, value: Value) -> None:
         """Give an external name a value that the program defines (`absl.flags.FLAGS`)."""
         if isinstance(external, Ext):
             self.externals[external.name] = value
-
-    def import_module(self, file: File, dotted: str, full: str | None = None) -> Value:
-        """`import dotted`: a workspace module or an external one. `full` is what `import a.b` without alias names."""
-        if is_library(dotted):
-            return self.external(dotted)
-        module = self._workspace_module(file, 0, dotted)
-        if module is None and full is not None and full != dotted:
-            inner = self._workspace_module(file, 0, full)
-            if inner is not None:
-                return self._package_of(full, inner)
-        if module is not None and full is not None and full != dotted:
-            inner = self._workspace_module(file, 0, full)
-            if inner is not None:
-                self._attach(module, full.split(".")[1:], inner)
-        return module if module is not None else self.external(dotted)
-
-    def _package_of(self, full: str, inner: WorkspaceModule) -> WorkspaceModule:
-        head = WorkspaceModule("", {})
-        self._attach(head, full.split(".")[1:], inner)
-        return head
-
-    def _attach(self, module: WorkspaceModule, parts: list[str], inner: WorkspaceModule) -> None:
-        for part in parts[:-1]:
-            child = module.names.get(part)
-            if not isinstance(child, WorkspaceModule):
-                child = module.names[part] = WorkspaceModule("", {})
-            module = child
-        module.names[parts[-1]] = inner
-
-    def import_name(self, file: File, level: int, module: str, name: str) -> Value:
-        """`from {level}{module} import name`."""
-        if level == 0 and is_library(module):
-            return self.external(f"{module}.{name}")
-        found = self._workspace_module(file, level, module)
-        if found is not None:
-            value = found.names.get(name)
-            if value is not None:
-                return value
-        inner = self._workspace_module(file, level, f"{module}.{name}" if module else name)
-        if inner is not None:
-            return inner
-        if level == 0 and found is None:
-            return self.external(f"{module}.{name}")
-        return Unknown(name)
-
-    def import_star(self, scope: Scope, level: int, module: str) -> None:
-        found = None if level == 0 and is_library(module) else self._workspace_module(scope.file, level, module)
-        if found is not None:
-            listed = found.names.get("__all__")
-            public = (
-                [v.value for v in listed.items if isinstance(v, Const)]
-                if isinstance(listed, Seq) and listed.items
-                else None
-            )
-            for name, value in found.names.items():
-                if name in public if public is not None else not name.startswith("_"):
-                    scope.bind(name, value)
-        elif level == 0:
-            scope.module().stars.append(module)
-        else:
-            scope.module().stars += ["?", "?"]
-
-    def module_attribute(self, module: WorkspaceModule, name: str) -> Value:
-        found = module.names.get(name)
-        if found is None:
-            file = self.files.get(module.path)
-            inner = self._workspace_module(file, 1, name) if file is not None else None
-            found = inner if inner is not None else Unknown(name)
-            module.names[name] = found
-        return found
-
-    def _workspace_module(self, file: File, level: int, dotted: str) -> WorkspaceModule | None:
-        located = self.workspace.module(file.path, level, dotted)
-        self.asked[file.path, level, dotted] = answer_of(located)
-        return None if located is None else self._module_of(*located)
-
-    def _module_of(self, path: str, document: Document, library: bool = False) -> WorkspaceModule:
-        known = self.files.get(path)
-        if known is None:
-            if len(self._importing) > (MAX_IMPORT_DEPTH if self.tape is None else MAX_IMPORT_DEPTH_COUNTED):
-                self.caps["imports"] += 1
-                return WorkspaceModule(path, {})
-            known = self.files[path] = File(path, document, library)
-            self._importing.append(path)
-            run = self._run(path)
-            run.frames.append(Frame("<module>"))
-            self._set_module_names(known.scope, main=False)
-            with run.silent():
-                execute_block(run, known.scope, document.module.body)
-            self._importing.pop()
-        return WorkspaceModule(path, known.scope.names)
-
-    @staticmethod
-    def _set_module_names(scope: Scope, main: bool) -> None:
-        scope.names["__name__"] = Const("__main__" if main else scope.file.path.rpartition("/")[2].removesuffix(".py"))
-
-    def data_file(self, file: File, name: str) -> Value | None:
-        """A YAML, JSON or TOML file of the workspace as a value: every scalar is an overridable default."""
-        node = self.workspace.data_file(file.path, name)
-        self.asked[file.path, -1, name] = node
-        return config_value(node) if node is not None else None
 
     # assumptions
 
@@ -515,200 +386,3 @@ class Program:
         handler = registry.METHODS.get((holder.kind, "__setattr__"))
         if handler is not None:
             handler(registry.OpCall(run, scope, target, target.name, [value], {}, holder))
-
-
-# libraries whose functions neither clear gradients nor step optimizers
-HARMLESS = frozenset(
-    [
-        "torch",
-        "torchvision",
-        "torchaudio",
-        "numpy",
-        "builtins",
-        "tqdm",
-        "math",
-        "time",
-        "os",
-        "json",
-        "logging",
-        "random",
-        "wandb",
-        "tensorboardX",
-        "matplotlib",
-        "sklearn",
-        "scipy",
-        "pandas",
-        "PIL",
-        "cv2",
-        "skimage",
-        "copy",
-        "itertools",
-        "collections",
-        "functools",
-        "sys",
-        "shutil",
-        "pathlib",
-        "datetime",
-        "tensorboard",
-        "torchmetrics",
-        "timm",
-        "transformers",
-        "einops",
-        "warnings",
-        "gc",
-        "pprint",
-        "rich",
-        "mlflow",
-        "h5py",
-        "yaml",
-        "argparse",
-        "string",
-        "re",
-        "pickle",
-        "visdom",
-    ]
-)
-LIBRARIES = frozenset(
-    [
-        "torch",
-        "torchvision",
-        "torchaudio",
-        "torchtext",
-        "numpy",
-        "cv2",
-        "PIL",
-        "skimage",
-        "scipy",
-        "pandas",
-        "sklearn",
-        "matplotlib",
-        "seaborn",
-        "os",
-        "sys",
-        "re",
-        "math",
-        "time",
-        "json",
-        "random",
-        "argparse",
-        "logging",
-        "pathlib",
-        "collections",
-        "functools",
-        "itertools",
-        "typing",
-        "dataclasses",
-        "copy",
-        "glob",
-        "shutil",
-        "pickle",
-        "datetime",
-        "abc",
-        "enum",
-        "warnings",
-        "contextlib",
-        "tqdm",
-        "wandb",
-        "tensorboardX",
-        "tensorboard",
-        "tensorflow",
-        "keras",
-        "timm",
-        "transformers",
-        "datasets",
-        "accelerate",
-        "deepspeed",
-        "lightning",
-        "pytorch_lightning",
-        "fastai",
-        "ignite",
-        "einops",
-        "albumentations",
-        "kornia",
-        "yaml",
-        "omegaconf",
-        "hydra",
-        "click",
-        "typer",
-        "tyro",
-        "absl",
-        "fire",
-        "rich",
-        "imageio",
-        "h5py",
-        "lmdb",
-        "nltk",
-        "spacy",
-        "gym",
-        "gymnasium",
-        "apex",
-        "bitsandbytes",
-        "peft",
-        "diffusers",
-        "safetensors",
-        "torchmetrics",
-        "monai",
-        "detectron2",
-        "mmcv",
-        "mmengine",
-        "ray",
-        "optuna",
-        "mlflow",
-        "jax",
-        "flax",
-        "__future__",
-        "subprocess",
-        "multiprocessing",
-        "threading",
-        "queue",
-        "socket",
-        "struct",
-        "hashlib",
-        "io",
-        "csv",
-        "string",
-        "textwrap",
-        "types",
-        "operator",
-        "inspect",
-        "traceback",
-        "platform",
-        "tempfile",
-        "zipfile",
-        "tarfile",
-        "urllib",
-        "requests",
-        "gzip",
-        "signal",
-        "builtins",
-        "statistics",
-        "heapq",
-        "bisect",
-        "decimal",
-    ]
-)
-
-
-def is_library(dotted: str) -> bool:
-    """Is the module one of the libraries that a workspace file does not shadow in practice?"""
-    return dotted.partition(".")[0] in LIBRARIES
-
-
-def answer_of(located: tuple[str, Document] | None) -> tuple[str, ir.Module] | None:
-    """What tells one answer of `Workspace.module` from another."""
-    return None if located is None else (located[0], located[1].module)
-
-
-def config_value(node: ConfigNode) -> Value:
-    """A node of a configuration file as an abstract value with its place as the literal."""
-    from trainlint.analysis.values import Place, Seq, Step
-
-    place = Place(node.path, None, node.span)
-    origin = Step(place, "configuration")
-    content = node.value
-    if isinstance(content, dict):
-        return Mapping({key: config_value(child) for key, child in content.items()}, False, origin)
-    if isinstance(content, list):
-        return Seq("list", [config_value(child) for child in content], None, origin)
-    name = node.path.rpartition("/")[2]
-    return Const(content, origin, f"`{name}`", place)

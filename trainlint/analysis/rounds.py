@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from trainlint.analysis import dims
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.builtin_names import BUILTINS
 from trainlint.analysis.tape import Entry, Mark, Returned, Round, Settled, Site, Tape
 from trainlint.analysis.unrolling import parts_in, parts_of
-from trainlint.analysis.values import Array, Const, Value
+from trainlint.analysis.values import Const, Value
 from trainlint.syntax import ir
 
 # as many rounds are followed before others count as the same: the first one finds no gradients

@@ -12,7 +12,8 @@ from trainlint.analysis.values import Instance, Obj, Place, Step, Value
 from trainlint.syntax import ir
 
 if TYPE_CHECKING:
-    from trainlint.analysis.program import File, Program
+    from trainlint.analysis.files import File
+    from trainlint.analysis.program import Program
     from trainlint.analysis.scope import Scope
     from trainlint.analysis.tape import Region
 

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from typing import Any
 
 from trainlint.analysis import dims, registry
+from trainlint.analysis.arrays import Array, tensor_of
 from trainlint.analysis.devices import report_mixed
+from trainlint.analysis.joins import element, is_numeric, one_of
 from trainlint.analysis.modules import children, container
 from trainlint.analysis.run import Run
 from trainlint.analysis.scope import Scope
 from trainlint.analysis.tape import record
 from trainlint.analysis.values import (
-    Array,
     Class,
     Const,
     Ext,
@@ -30,12 +31,8 @@ from trainlint.analysis.values import (
     Unknown,
     Value,
     alternatives,
-    element,
     is_none,
-    is_numeric,
     known,
-    one_of,
-    tensor_of,
     truth,
 )
 from trainlint.syntax import ir

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from trainlint.analysis.values import Value, join
+from trainlint.analysis.joins import join
+from trainlint.analysis.values import Value
 
 if TYPE_CHECKING:
-    from trainlint.analysis.program import File
+    from trainlint.analysis.files import File
 
 
 class Scope:

@@ -171,19 +171,19 @@ def _delete(run: Run, scope: Scope, stmt: ir.Delete) -> bool:
 def _import(run: Run, scope: Scope, stmt: ir.Import) -> bool:
     for dotted, alias in stmt.names:
         if alias is not None:
-            scope.bind(alias, run.program.import_module(scope.file, dotted))
+            scope.bind(alias, run.program.imports.module(scope.file, dotted))
         else:
             head = dotted.partition(".")[0]
-            scope.bind(head, run.program.import_module(scope.file, head, dotted))
+            scope.bind(head, run.program.imports.module(scope.file, head, dotted))
     return False
 
 
 def _import_from(run: Run, scope: Scope, stmt: ir.ImportFrom) -> bool:
     if stmt.names is None:
-        run.program.import_star(scope, stmt.level, stmt.module)
+        run.program.imports.star(scope, stmt.level, stmt.module)
         return False
     for name, alias in stmt.names:
-        scope.bind(alias or name, run.program.import_name(scope.file, stmt.level, stmt.module, name))
+        scope.bind(alias or name, run.program.imports.name(scope.file, stmt.level, stmt.module, name))
     return False
 
 

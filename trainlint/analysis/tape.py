@@ -12,14 +12,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.modules import is_module_class
-from trainlint.analysis.values import Array, Instance, Mapping, Obj, Place, Seq, Value
+from trainlint.analysis.values import Instance, Mapping, Obj, Place, Seq, Value
 from trainlint.syntax import ir
 
 if TYPE_CHECKING:
     from trainlint.analysis.autocast import Autocast
     from trainlint.analysis.facts import Cond, Event, Loop
-    from trainlint.analysis.program import File
+    from trainlint.analysis.files import File
     from trainlint.analysis.run import Run
     from trainlint.analysis.scope import Scope
 

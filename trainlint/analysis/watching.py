@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from trainlint.analysis.arrays import Array
+from trainlint.analysis.joins import join
 from trainlint.analysis.parameters import Holdings, holdings
-from trainlint.analysis.values import Array, Obj, Seq, Unknown, Value, join
+from trainlint.analysis.values import Obj, Seq, Unknown, Value
 from trainlint.syntax import ir
 
 if TYPE_CHECKING:

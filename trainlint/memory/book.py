@@ -6,6 +6,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.facts import Optimizer
 from trainlint.analysis.freezing import Training
 from trainlint.analysis.listing import existing
@@ -13,7 +14,7 @@ from trainlint.analysis.modules import OWN, walk
 from trainlint.analysis.parameters import SIZES, Held, holdings
 from trainlint.analysis.program import Program
 from trainlint.analysis.tape import Site
-from trainlint.analysis.values import Array, Const, Ext, Instance, Mapping, Obj, Place, Seq, Value
+from trainlint.analysis.values import Const, Ext, Instance, Mapping, Obj, Place, Seq, Value
 from trainlint.memory import optimizers
 from trainlint.memory.buckets import WRAPPERS, Bucket, buckets
 from trainlint.memory.options import positions

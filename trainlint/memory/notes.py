@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from trainlint.analysis.facts import TrainLoop
+from trainlint.analysis.files import File
 from trainlint.analysis.incremental import blocks
-from trainlint.analysis.program import File, Program
+from trainlint.analysis.program import Program
 from trainlint.memory import wording
 from trainlint.memory.entries import called_from
 from trainlint.memory.estimate import Estimate

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.tape import Entry, Site
-from trainlint.analysis.values import Array
 
 # what moves a tensor; of these, a cast moves nothing
 MOVES = frozenset({"Tensor.to", "Tensor.cuda", "Tensor.type"})

@@ -10,12 +10,14 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.classes import flatten
 from trainlint.analysis.facts import Cond, Loop
 from trainlint.analysis.tape import Entry, Live, Mark, Returned, Round, Settled, Site, held_by
-from trainlint.analysis.values import Array, Const, Place, Value
+from trainlint.analysis.values import Const, Place, Value
 from trainlint.memory import clipping
 from trainlint.memory.book import Book, members_of
+from trainlint.memory.holders import Holders
 from trainlint.memory.placing import MOVES, Placing
 from trainlint.memory.plan import AS_WRITTEN, Plan
 from trainlint.memory.precision import doubt, kept_casts
@@ -74,19 +76,7 @@ class Playback:
         self.timeline = Timeline(plan.capacity, plan.workspace)
         self.graph = Graph(self.timeline)
         self.outcome = Outcome(self.timeline)
-        # the tape keeps the values, so that their identities stand for the storages
-        self.of: dict[int, Storage] = {}
-        # what names held at the end of the step before
-        self.carried: dict[tuple[int, str], tuple[Storage, ...]] = {}
-        # the values of the step before, under their names, on which a graph hangs
-        self.hanging: dict[tuple[int, str], tuple[int, ...]] = {}
-        self.bound: Live = {}
-        # what a name holds, and what may have lost its last holder since the sweep before
-        self.held: dict[int, Storage] = {}
-        self.loose: list[Storage] = []
-        # the values that names hold, and the operands that may have lost their last holder, by their identity
-        self.names: dict[int, None] = {}
-        self.used: dict[int, None] = {}
+        self.holders = Holders(self.timeline, self.graph, self.before)
         # what the operations do, found in the first step
         self.effects: dict[int, Effect | None] = {}
         # what was done since the last backward, and the most before any of the step
@@ -95,9 +85,8 @@ class Playback:
         self.segments: dict[int, Segment] = {}
         # the tests of the conditions that hold in the rounds with a step only
         self.cycle: set[int] = set()
-        # what happens in the rounds with a step only, and what it makes, which the others do not make anew
+        # what happens in the rounds with a step only
         self.rare: set[int] = set()
-        self.skipped: set[int] = set()
         # each optimizer with the parameters whose state it has made, and the optimizers that have made what they share
         self.states: set[Hashable] = set()
         for tensor in book.tensors:
@@ -121,21 +110,21 @@ class Playback:
         steps = CYCLE if rare else PLAIN
         self.rare = rare
         made = {id(a) for e in entries if isinstance(e, Site) and id(e) in rare for a in e.results}
+        targets = bound_by(self.loop)
         self.stand(lives[0])
         for step, whole in enumerate(steps):
-            self.bound = lives[0]
-            self.next_batch()
+            # what happens in some rounds only is not made anew in the others
+            self.holders.begin(lives[0], set() if whole else made, targets)
             if step == 2:
                 self.timeline.watch(self.plan.record)
                 self.outcome.forward, self.outcome.held = {}, {}
             self.segments = {}
             self.stretch, self.most, self.outcome.kept = Stretch(), Stretch(), {}
-            self.skipped = set() if whole else made
             for entry in entries:
                 if whole or id(entry) not in rare:
                     self.play(entry)
             self.most.most(self.stretch)
-            self.carry(lives[0], lives[-1])
+            self.holders.carry(lives[0], lives[-1])
         self.outcome.lines, self.outcome.batch = self.most.lines, self.most.moved.total()
         self.timeline.close()
         return self.outcome
@@ -162,13 +151,11 @@ class Playback:
         if self.heed is not None:
             self.heed()
         if isinstance(entry, Returned):
-            for array in entry.values:
-                if id(array) in self.of:
-                    self.of[id(array)].flying = True
+            self.holders.returned(entry.values)
             return
         if isinstance(entry, Settled):
-            self.consumed(entry.values)
-        self.sweep(entry.live)
+            self.holders.consumed(entry.values)
+        self.holders.sweep(entry.live)
         if self.shards is not None:
             self.shards.at(entry if isinstance(entry, Site) else None)
         if isinstance(entry, Mark):
@@ -176,112 +163,20 @@ class Playback:
         elif isinstance(entry, Site):
             self.site(entry)
 
-    # what dies
-
-    def sweep(self, live: Live) -> None:
-        """Let go of what no name, no graph and no expression in progress holds."""
-        gone_before: list[int] = []
-        for key in list(self.carried):
-            if key in live and live[key] != self.bound.get(key) and not self.skipped.intersection(map(id, live[key])):
-                del self.carried[key]
-                gone_before += self.hanging.pop(key, ())
-        if gone_before:
-            hanging = {identity for each in self.hanging.values() for identity in each}
-            for identity in gone_before:
-                self.graph.forget(identity, hanging.__contains__, self.released)
-        of = self.of
-        # dictionaries, for their order
-        names = {id(a): None for arrays in live.values() for a in arrays}
-        held = {id(of[identity]): of[identity] for identity in names if identity in of}
-        held.update((id(storage), storage) for storages in self.carried.values() for storage in storages)
-        for storage in held.values():
-            # a name has it: it no longer lives for the expression that made it
-            storage.named, storage.flying = True, False
-        gone = [storage for key, storage in self.held.items() if key not in held]
-        self.held = held
-        for storage in gone:
-            storage.named = False
-        gone += self.loose
-        self.loose = []
-        # in the order they were made
-        for storage in sorted(gone, key=lambda each: each.born) if len(gone) > 1 else gone:
-            self.released(storage)
-        self.forget(names)
-
-    def forget(self, names: dict[int, None]) -> None:
-        """A graph on which nothing hangs any more dies without a backward: `fake = generator(noise).detach()`."""
-
-        def lives(identity: int) -> bool:
-            storage = self.of.get(identity)
-            return identity in names or (storage is not None and storage.flying)
-
-        perhaps = {**{identity: None for identity in self.names if identity not in names}, **self.used}
-        self.names, self.used = names, {}
-        for identity in perhaps:
-            if not lives(identity):
-                self.graph.forget(identity, lives, self.released)
-            elif identity not in names:
-                self.used[identity] = None
-
     def stand(self, live: Live) -> None:
         """What lies on the GPU before the first step: data, buffers, the first batch."""
-        for key, arrays in live.items():
-            for array in arrays:
-                maker = self.placing.made.get(id(array))
-                if maker is None or id(array) in self.of or array.source is not None or not self.before(array):
-                    continue
-                place = (maker.file.path, Place(maker.file.path, maker.node).line)
-                self.made(maker, array, "batch" if maker.op in MOVES else "activations", place)
-            storages = tuple(self.of[id(a)] for a in arrays if id(a) in self.of)
-            if storages:
-                self.carried[key] = storages
-
-    def carry(self, start: Live, live: Live) -> None:
-        """The end of a step: what the names hold lives on under their names."""
-        for key, arrays in live.items():
-            storages = tuple(self.of[id(a)] for a in arrays if id(a) in self.of)
-            if storages:
-                self.carried[key] = storages
-        self.held = {id(storage): storage for storages in self.carried.values() for storage in storages}
-        for storage in self.timeline.living.values():
-            storage.flying, storage.named = False, id(storage) in self.held
-        self.loose = list(self.timeline.living.values())
-        hanging = {identity for each in self.hanging.values() for identity in each}
-        self.graph.drop({id(a) for arrays in live.values() for a in arrays} | hanging, self.released)
-        aged = self.graph.age()
-        self.hanging = {key: tuple(aged.get(each, each) for each in ids) for key, ids in self.hanging.items()}
-        for key, arrays in live.items():
-            self.hanging[key] = tuple(aged[id(a)] for a in arrays if id(a) in aged)
-        self.of.clear()
-        self.names, self.used = {}, {}
-        # what the next step finds under a name is what this one left there
-        for key, arrays in start.items():
-            storages = self.carried.get(key, ())
-            if len(storages) == len(arrays) and all(map(self.before, arrays)):
-                self.of.update((id(a), storage) for a, storage in zip(arrays, storages, strict=True))
-
-    def next_batch(self) -> None:
-        """The names that the loop binds itself hold what it goes over, no longer what the round before put there."""
-        targets: list[ir.Expr] = []
-        if isinstance(self.loop.node, ir.For):
-            flatten(self.loop.node.target, targets)
-        names = {target.id for target in targets if isinstance(target, ir.Name)}
-        for key in [key for key in self.carried if key[1] in names and key in self.bound]:
-            storages = tuple(self.of[id(a)] for a in self.bound[key] if id(a) in self.of)
-            if storages != self.carried[key]:
-                self.carried[key] = storages
+        for array in (array for arrays in live.values() for array in arrays):
+            maker = self.placing.made.get(id(array))
+            if maker is None or id(array) in self.holders.of or array.source is not None or not self.before(array):
+                continue
+            place = (maker.file.path, Place(maker.file.path, maker.node).line)
+            self.made(maker, array, "batch" if maker.op in MOVES else "activations", place)
+        self.holders.keep(live)
 
     def before(self, array: Array) -> bool:
         """Was a tensor put on the GPU before the loop?"""
         maker = self.placing.made.get(id(array))
         return maker is not None and self.loop not in maker.loops
-
-    def released(self, storage: Storage) -> None:
-        """Free what nothing keeps any more."""
-        if not (storage.saved or storage.pinned or storage.named or storage.flying):
-            self.timeline.free(storage)
-
-    # what happens
 
     def site(self, site: Site) -> None:
         """One operation: its result, what it keeps, its node in the graph."""
@@ -320,7 +215,7 @@ class Playback:
         line.output += self.results(site, effect, place)
         self.work(effect, place)
         self.connect(site, effect, place, segment)
-        self.consumed((*site.operands, *site.casts), site.results)
+        self.holders.consumed((*site.operands, *site.casts), site.results)
 
     def work(self, effect: Effect, place: Where) -> None:
         """The workspace of a convolution: it is requested when the result is there (ATen/native/cudnn/Conv_v8.cpp)."""
@@ -356,8 +251,9 @@ class Playback:
         """Why it is not known where an operand with a graph comes from; empty where all are known."""
         if not site.grad:
             return ""
+        of = self.holders.of
         for array in site.operands:
-            known = id(array) in self.of or self.graph.reaches(id(array)) or self.book.of_value(array) is not None
+            known = id(array) in of or self.graph.reaches(id(array)) or self.book.of_value(array) is not None
             if array.grad is True and not known and not self.before(array):
                 return f"where what goes into `{short(site)}` comes from is not known"
         return ""
@@ -367,7 +263,7 @@ class Playback:
         if site.region is None or not site.grad:
             return None
         segment = self.segments.setdefault(id(site.region), Segment(site.region))
-        segment.enter(site, effect, self.of)
+        segment.enter(site, effect, self.holders.of)
         return segment
 
     def compute_again(self, segment: Segment, flowing: Mapping[int, Storage]) -> None:
@@ -375,7 +271,8 @@ class Playback:
         if segment.again:
             return
         segment.again = True
-        outer, self.of = self.of, {key: storage for key, storage in self.of.items() if key not in segment.made}
+        outer = self.holders.of
+        self.holders.of = {key: storage for key, storage in outer.items() if key not in segment.made}
         uses, last = segment.uses(), dict[Storage, int]()
         # the results of the call, which only the reentrant way keeps
         unused = len(segment.sites) if segment.region.reentrant else -1
@@ -389,19 +286,19 @@ class Playback:
                 node.keep(self.kept(site, effect))
                 node.keep(self.timeline.allocate(size, "activations", place) for size in effect.extra)
             for array in site.results:
-                storage = self.of.get(id(array))
+                storage = self.holders.of.get(id(array))
                 if storage is not None and storage not in segment.inputs:
                     last[storage] = max(last.get(storage, -1), uses.get(id(array), unused))
             self.spent(last, [each for each, use in last.items() if use <= number])
-        segment.keep_results(self.of, flowing)
+        segment.keep_results(self.holders.of, flowing)
         self.spent(last, list(last))
-        self.of = outer
+        self.holders.of = outer
 
     def spent(self, last: dict[Storage, int], storages: list[Storage]) -> None:
         for storage in storages:
             del last[storage]
             storage.flying = False
-            self.released(storage)
+            self.holders.released(storage)
 
     def unclear(self, site: Site) -> str:
         """Why the effect of an operation is not known, in a sentence."""
@@ -415,11 +312,10 @@ class Playback:
         """The storages of the results: their own, or that of the first operand; gives the bytes of new ones."""
         total = 0
         shares = effect.output in ("view", "inplace") and bool(site.operands)
-        source = self.of.get(id(site.operands[0])) if shares else None
+        source = self.holders.of.get(id(site.operands[0])) if shares else None
         for array in site.results:
             if source is not None:
-                self.of[id(array)] = source
-                source.flying = True
+                self.holders.put(array, source)
             elif shares and self.book.stands(site.operands[0]):
                 # a view of a parameter or buffer, which is there anyway
                 self.book.add_view(array)
@@ -433,19 +329,8 @@ class Playback:
         if size is None:
             self.outcome.unknown.setdefault(place, f"the size of what `{short(site)}` gives is not known")
             return 0
-        storage = self.of[id(array)] = self.timeline.allocate(size, role, place)
-        storage.flying = True
+        self.holders.put(array, self.timeline.allocate(size, role, place))
         return size
-
-    def consumed(self, arrays: Sequence[Array], results: Sequence[Array] = ()) -> None:
-        """What no name holds dies after the operation or statement, unless its storage is that of a result."""
-        given = {id(self.of[id(array)]) for array in results if id(array) in self.of}
-        for array in arrays:
-            storage = self.of.get(id(array))
-            if storage is not None:
-                storage.flying = id(storage) in given
-                self.loose.append(storage)
-                self.used[id(array)] = None
 
     def connect(self, site: Site, effect: Effect, place: Where, segment: Segment | None) -> None:
         """The node of an operation, where a graph hangs on its result."""
@@ -487,8 +372,7 @@ class Playback:
         arrays += kept_casts(site, "weight" in effect.keeps)
         arrays += site.results[:1] if "output" in effect.keeps else ()
         arrays += site.results[1:2] if "indices" in effect.keeps else ()
-        found = [self.of[id(array)] for array in arrays if id(array) in self.of]
-        return list({id(storage): storage for storage in found}.values())
+        return list(dict.fromkeys(self.holders.under(arrays)))
 
     def mark(self, mark: Mark) -> None:
         event = mark.event
@@ -514,13 +398,13 @@ class Playback:
             self.outcome.unknown.setdefault(place_of(mark), "what `backward` starts from is not known")
             return
         keep = any(is_constant(value, True) for value in mark.event.args)
-        self.graph.backward(id(loss), self.sizes.bytes_of(loss) or 4, self.released, keep)
+        self.graph.backward(id(loss), self.sizes.bytes_of(loss) or 4, self.holders.released, keep)
         self.outcome.trained |= self.graph.gradients.keys()
 
     def unseen(self, mark: Mark) -> None:
         """A call of something unknown that gets a tensor of the step."""
         event = mark.event
-        if any(id(a) in self.of for value in event.args for a in held_by(value)):
+        if any(id(a) in self.holders.of for value in event.args for a in held_by(value)):
             name = event.name or getattr(event.subject, "name", "")
             self.outcome.unknown.setdefault(place_of(mark), f"what `{name or 'a call'}` does is not known")
 
@@ -539,6 +423,14 @@ class Playback:
             for size in sizes:
                 timeline.allocate(size, "optimizer", place, pinned=True)
             timeline.transient(book.temporaries(optimizer, group, tensors), place)
+
+
+def bound_by(loop: Loop) -> set[str]:
+    """The names that a loop binds itself, to what it goes over."""
+    targets: list[ir.Expr] = []
+    if isinstance(loop.node, ir.For):
+        flatten(loop.node.target, targets)
+    return {target.id for target in targets if isinstance(target, ir.Name)}
 
 
 def inverted(test: ir.Expr) -> bool:

@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.autocast import Autocast
 from trainlint.analysis.tape import Entry, Live, Mark, Returned, Round, Settled, Site
-from trainlint.analysis.values import Array, Ext, Value
+from trainlint.analysis.values import Ext, Value
 from trainlint.memory.autocast_lists import COPIED_BFLOAT16, POLICIES, Policy
 from trainlint.memory.book import Book, Tensor
 from trainlint.memory.saved.names import normal

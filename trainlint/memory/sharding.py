@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.tape import Site
-from trainlint.analysis.values import Array
 from trainlint.memory.timeline import Graph, Node, Storage, Timeline
 from trainlint.memory.units import Unit
 from trainlint.memory.weights import Weight

@@ -6,8 +6,9 @@ import math
 from collections.abc import Sequence
 
 from trainlint.analysis import dims
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.parameters import SIZES
-from trainlint.analysis.values import Array, Atom, Const, Sym, Value
+from trainlint.analysis.values import Atom, Const, Sym, Value
 
 FLOATS = frozenset({"float16", "bfloat16", "float32"})
 

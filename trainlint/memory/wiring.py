@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.parameters import SIZES
 from trainlint.analysis.tape import Site
-from trainlint.analysis.values import Array, Const, Seq, Value
+from trainlint.analysis.values import Const, Seq, Value
 from trainlint.memory import saved
 from trainlint.memory.laid import laid
 from trainlint.memory.options import HIDDEN, positions

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from trainlint.analysis import dims
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.registry import OpCall, called, op
-from trainlint.analysis.values import Array, Const, Obj, Value
+from trainlint.analysis.values import Const, Obj, Value
 from trainlint.ops.arguments import INTEGERS, given, integer, shape_of, size
 from trainlint.ops.layers import attached, constructed, first_array, here, layer, likely, made, nothing, of_rank
 

@@ -6,23 +6,12 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from trainlint.analysis import dims
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.facts import ImageUse
 from trainlint.analysis.image_facts import Normalisation, Refusal
+from trainlint.analysis.joins import join
 from trainlint.analysis.registry import OpCall, called, kind
-from trainlint.analysis.values import (
-    Array,
-    Const,
-    Mapping,
-    Obj,
-    Place,
-    Seq,
-    Step,
-    Unknown,
-    Value,
-    is_none,
-    join,
-    number,
-)
+from trainlint.analysis.values import Const, Mapping, Obj, Place, Seq, Step, Unknown, Value, is_none, number
 from trainlint.ops.images import channels_first, sized, unsized, with_channels
 from trainlint.ops.normalise import IMAGENET_MEAN, IMAGENET_STD, is_imagenet, statistics
 

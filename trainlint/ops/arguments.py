@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.registry import OpCall
-from trainlint.analysis.values import Array, Const, Ext, Mapping, Obj, OneOf, Seq, Sym, Unknown, Value
+from trainlint.analysis.values import Const, Ext, Mapping, Obj, OneOf, Seq, Sym, Unknown, Value
 
 FLOATS = frozenset({"float16", "bfloat16", "float32", "float64"})
 COMPLEX = frozenset({"complex32", "complex64", "complex128"})

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from trainlint.analysis import dims
+from trainlint.analysis.arrays import Array
+from trainlint.analysis.joins import element
 from trainlint.analysis.registry import OpCall, array_method, op
-from trainlint.analysis.values import Array, Const, Seq, Unknown, Value, element, is_none
+from trainlint.analysis.values import Const, Seq, Unknown, Value, is_none
 from trainlint.ops.creation import of_data, shape_given
 from trainlint.ops.dtypes import dtype_named
 from trainlint.ops.layers import first_array

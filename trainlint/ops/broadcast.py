@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from trainlint.analysis import dims
+from trainlint.analysis.arrays import Array
+from trainlint.analysis.joins import one_of
 from trainlint.analysis.registry import OpCall
-from trainlint.analysis.values import Array, Const, OneOf, Sym, Unknown, Value, alternatives, one_of
+from trainlint.analysis.values import Const, OneOf, Sym, Unknown, Value, alternatives
 from trainlint.ops.dtypes import is_number
 from trainlint.ops.layout import letters
 

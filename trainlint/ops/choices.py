@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.registry import OpCall, array_method, op, tensor_op
-from trainlint.analysis.values import Array, Seq, Unknown, Value, is_none
+from trainlint.analysis.values import Seq, Unknown, Value, is_none
 from trainlint.ops import stability
 from trainlint.ops.broadcast import device_of, fit, shaped
 from trainlint.ops.dtypes import is_number, result_type

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from trainlint.analysis import dims
-from trainlint.analysis.values import Array, Const, Value, is_none, number
+from trainlint.analysis.arrays import Array
+from trainlint.analysis.values import Const, Value, is_none, number
 from trainlint.ops.arguments import integer
 from trainlint.ops.broadcast import Shape, shape_of
 from trainlint.ops.dtypes import is_float, kind_of_dtype, promoted

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from trainlint.analysis import dims
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.calls import call as invoke
+from trainlint.analysis.joins import one_of
 from trainlint.analysis.registry import OpCall, op
 from trainlint.analysis.values import (
-    Array,
     Const,
     Mapping,
     Number,
@@ -20,7 +21,6 @@ from trainlint.analysis.values import (
     is_none,
     known,
     number,
-    one_of,
 )
 from trainlint.ops.layout import batched
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from trainlint.analysis.classes import default_instance
+from trainlint.analysis.joins import one_of
 from trainlint.analysis.registry import OpCall, alias, kind, method, op
-from trainlint.analysis.values import Class, Const, Ext, Mapping, Obj, Seq, Sym, Unknown, Value, one_of
+from trainlint.analysis.values import Class, Const, Ext, Mapping, Obj, Seq, Sym, Unknown, Value
 
 kind("parser", "argparse.ArgumentParser", "configargparse.ArgumentParser", "configargparse.ArgParser")
 kind("parser", "jsonargparse.ArgumentParser", "argparse.ArgumentDefaultsHelpFormatter")
@@ -162,7 +163,7 @@ def read(call: OpCall, name: Value | None) -> Value | None:
     if isinstance(name, Obj) and name.kind == "file":
         name = name.arg(0, "file")
     if isinstance(name, Const) and isinstance(name.value, str):
-        value = call.run.program.data_file(call.scope.file, name.value)
+        value = call.run.program.imports.data_file(call.scope.file, name.value)
         if value is not None:
             return value
     return Unknown("a configuration file")

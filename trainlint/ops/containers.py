@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.attributes import set_attribute
 from trainlint.analysis.calls import call as invoke
 from trainlint.analysis.iteration import elements
@@ -20,7 +21,7 @@ from trainlint.analysis.modules import (
 )
 from trainlint.analysis.parameters import BUFFERS
 from trainlint.analysis.registry import OpCall, called, method
-from trainlint.analysis.values import Array, Const, Instance, Mapping, Obj, Seq, Unknown, Value
+from trainlint.analysis.values import Const, Instance, Mapping, Obj, Seq, Unknown, Value
 
 
 @called("torch.nn.Sequential")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from trainlint.analysis import dims
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.registry import OpCall, called, op
-from trainlint.analysis.values import Array, Const, Obj, Seq, Unknown, Value, is_none
+from trainlint.analysis.values import Const, Obj, Seq, Unknown, Value, is_none
 from trainlint.ops.arguments import given, integer, last, shape_of, size, spread
 from trainlint.ops.layers import constructed, first_array, fits_weights, here, layer, made, nothing, of_rank, use
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 
 from trainlint.analysis import dims
+from trainlint.analysis.arrays import Array
+from trainlint.analysis.joins import element
 from trainlint.analysis.registry import OpCall, array_method, op, tensor_op
-from trainlint.analysis.values import Array, Const, OneOf, Range, Seq, Sym, Unknown, Value, element, is_none, number
+from trainlint.analysis.values import Const, OneOf, Range, Seq, Sym, Unknown, Value, is_none, number
 from trainlint.ops.dtypes import (
     TENSOR_TYPES,
     device_named,

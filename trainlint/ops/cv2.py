@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 from trainlint.analysis import dims
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.image_facts import ColourChange
 from trainlint.analysis.registry import OpCall, kind, method, op
-from trainlint.analysis.values import (
-    Array,
-    Const,
-    Ext,
-    Seq,
-    Unknown,
-    Value,
-    known,
-    number,
-)
+from trainlint.analysis.values import Const, Ext, Seq, Unknown, Value, known, number
 from trainlint.ops.images import (
     CHANNELS,
     channel_count,

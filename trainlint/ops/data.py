@@ -6,13 +6,14 @@ import functools
 import math
 
 from trainlint.analysis import dims
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.attributes import bind
 from trainlint.analysis.calls import call_function
 from trainlint.analysis.facts import DataLoader
 from trainlint.analysis.iteration import iterate
+from trainlint.analysis.joins import join
 from trainlint.analysis.registry import OpCall, kind, method, op
 from trainlint.analysis.values import (
-    Array,
     Const,
     Func,
     Instance,
@@ -25,7 +26,6 @@ from trainlint.analysis.values import (
     Unknown,
     Value,
     is_none,
-    join,
     known,
     number,
 )

@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from trainlint.analysis import dims
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.calls import call as invoke
 from trainlint.analysis.registry import OpCall, alias, kind, method
-from trainlint.analysis.values import Array, Const, Obj, Place, Range, Seq, Step, Unknown, Value, is_none, known, number
+from trainlint.analysis.values import Const, Obj, Place, Range, Seq, Step, Unknown, Value, is_none, known, number
 from trainlint.ops.images import READ, new_size
 
 alias(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from trainlint.analysis import dims
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.registry import OpCall, op, tensor_op
-from trainlint.analysis.values import Array, Const, Unknown, Value, is_none
+from trainlint.analysis.values import Const, Unknown, Value, is_none
 from trainlint.ops.arguments import flag, given, last, shape_of
 from trainlint.ops.broadcast import Clash, Shape, broadcast, fit, same_device
 from trainlint.ops.dtypes import as_float, kind_of_dtype, result_type

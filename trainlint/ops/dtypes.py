@@ -7,9 +7,10 @@ float32.
 
 from __future__ import annotations
 
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.parameters import SIZES
 from trainlint.analysis.registry import OpCall, alias, array_method, constant, method, op
-from trainlint.analysis.values import Array, Const, Ext, Mapping, Number, Obj, OneOf, Range, Sym, Unknown, Value
+from trainlint.analysis.values import Const, Ext, Mapping, Number, Obj, OneOf, Range, Sym, Unknown, Value
 
 INTEGERS = ("uint8", "int8", "int16", "int32", "int64")
 FLOATS = ("float16", "bfloat16", "float32", "float64")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from trainlint.analysis import dims
+from trainlint.analysis.arrays import Array, tensor_of
 from trainlint.analysis.registry import FUNCTIONS, OpCall, called, kind, op
-from trainlint.analysis.values import Array, Const, Mapping, Obj, Seq, Unknown, Value, known, tensor_of
+from trainlint.analysis.values import Const, Mapping, Obj, Seq, Unknown, Value, known
 from trainlint.ops import einops_letters, einops_tape
 from trainlint.ops.arguments import shape_of
 from trainlint.ops.dtypes import kind_of_dtype

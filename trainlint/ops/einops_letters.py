@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.registry import OpCall
-from trainlint.analysis.values import Array
 from trainlint.ops.einops_pattern import ELLIPSIS, Pattern
 from trainlint.ops.layout import integer, letters, report
 

@@ -6,9 +6,10 @@ side. The last reshape copies where axes are merged that do not lie behind each 
 
 from __future__ import annotations
 
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.registry import OpCall
 from trainlint.analysis.tape import record
-from trainlint.analysis.values import Array, Const, Value
+from trainlint.analysis.values import Const, Value
 from trainlint.ops.einops_pattern import Pattern, size_of
 
 REDUCED = {

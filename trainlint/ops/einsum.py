@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from trainlint.analysis import dims
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.registry import OpCall, op, tensor_op
-from trainlint.analysis.values import Array, Const, Seq, Unknown, Value, known
+from trainlint.analysis.values import Const, Seq, Unknown, Value, known
 from trainlint.ops.arguments import shape_of
 from trainlint.ops.broadcast import Clash, Shape, broadcast, same_device, together
 from trainlint.ops.layout import axis_number, integer

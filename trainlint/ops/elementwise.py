@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.registry import FUNCTIONS, OpCall, op, tensor_op
-from trainlint.analysis.values import Array, Const, Seq, Unknown, Value, is_none, number
+from trainlint.analysis.values import Const, Seq, Unknown, Value, is_none, number
 from trainlint.ops import stability
 from trainlint.ops.broadcast import Shape, device_of, fit, grows, same_device, shape_of, shaped
 from trainlint.ops.dtypes import as_float, is_number, kind_of_dtype, real_type, result_type, scalar_type

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from trainlint.analysis import dims
-from trainlint.analysis.values import Array, Const, Value, is_none, number
+from trainlint.analysis.arrays import Array
+from trainlint.analysis.values import Const, Value, is_none, number
 from trainlint.ops.broadcast import Clash, Shape, broadcast, shape_of
 from trainlint.ops.dtypes import as_float, kind_of_dtype, promoted, real_type, result_type
 from trainlint.ops.layers import autocast

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.arrival import to_device
 from trainlint.analysis.branches import fork
 from trainlint.analysis.calls import call, call_method
@@ -19,7 +20,7 @@ from trainlint.analysis.scalars import binary
 from trainlint.analysis.scope import Scope
 from trainlint.analysis.statements import enter
 from trainlint.analysis.tape import Mark, alive
-from trainlint.analysis.values import Array, Const, Ext, Mapping, Obj, Seq, Unknown, Value
+from trainlint.analysis.values import Const, Ext, Mapping, Obj, Seq, Unknown, Value
 from trainlint.syntax import ir
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from trainlint.analysis import dims
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.registry import OpCall, tensor_op
-from trainlint.analysis.values import Array, Const, Seq, Unknown, Value, known
+from trainlint.analysis.values import Const, Seq, Unknown, Value, known
 from trainlint.ops.broadcast import Clash, broadcast, shape_of
 from trainlint.ops.elementwise import short
 from trainlint.ops.indexing import Part, indexed, part_of

@@ -6,9 +6,11 @@ program names them.
 
 from __future__ import annotations
 
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.calls import call as invoke
+from trainlint.analysis.joins import element
 from trainlint.analysis.registry import OpCall, called, method, op
-from trainlint.analysis.values import Array, Const, Mapping, Number, Obj, Seq, Unknown, Value, element, is_none, truth
+from trainlint.analysis.values import Const, Mapping, Number, Obj, Seq, Unknown, Value, is_none, truth
 from trainlint.ops.collate import collated
 
 SAMPLE = "[sample]"

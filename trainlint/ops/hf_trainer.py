@@ -6,22 +6,11 @@ Order and defaults are those of `trainer.py` and `training_args.py` of transform
 
 from __future__ import annotations
 
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.attributes import bind, get_attribute
 from trainlint.analysis.calls import call_external
 from trainlint.analysis.registry import OpCall, method, op
-from trainlint.analysis.values import (
-    Array,
-    Const,
-    Ext,
-    Func,
-    Instance,
-    Mapping,
-    Obj,
-    Seq,
-    Unknown,
-    Value,
-    is_none,
-)
+from trainlint.analysis.values import Const, Ext, Func, Instance, Mapping, Obj, Seq, Unknown, Value, is_none
 from trainlint.ops.framework_loop import FrameworkLoop, division_by, whole
 
 TRAINERS = ("transformers.Trainer", "transformers.Seq2SeqTrainer")

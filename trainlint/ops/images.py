@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from trainlint.analysis import dims
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.facts import ImageUse
 from trainlint.analysis.image_facts import SizeOrder
 from trainlint.analysis.registry import OpCall
-from trainlint.analysis.values import Array, Atom, Const, Ext, Seq, Sym, Unknown, Value, alternatives, known, number
+from trainlint.analysis.values import Atom, Const, Ext, Seq, Sym, Unknown, Value, alternatives, known, number
 from trainlint.syntax import ir
 
 # colour → channels; `RGB?` (RGB if it has colours) is not among them

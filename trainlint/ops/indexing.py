@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from trainlint.analysis import dims
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.registry import OpCall, array_method
-from trainlint.analysis.values import Array, Const, Number, Range, Seq, Sym, Unknown, Value, is_none, known
+from trainlint.analysis.values import Const, Number, Range, Seq, Sym, Unknown, Value, is_none, known
 from trainlint.ops.broadcast import Clash, Shape, broadcast, grows, shape_of
 from trainlint.ops.dtypes import kind_of_dtype
 from trainlint.ops.layout import FLIPPED, integer, letters, lost, unsqueezed

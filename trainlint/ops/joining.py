@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from trainlint.analysis import dims
+from trainlint.analysis.arrays import Array
+from trainlint.analysis.joins import element, join_arrays
 from trainlint.analysis.registry import OpCall, op
-from trainlint.analysis.values import Array, Const, Seq, Unknown, Value, element, join_arrays
+from trainlint.analysis.values import Const, Seq, Unknown, Value
 from trainlint.ops.arguments import shape_of
 from trainlint.ops.broadcast import same_device
 from trainlint.ops.dtypes import promoted

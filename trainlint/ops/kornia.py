@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.image_facts import ColourChange
 from trainlint.analysis.registry import OpCall, op
-from trainlint.analysis.values import Array, Const, Value, known
+from trainlint.analysis.values import Const, Value, known
 from trainlint.ops.images import channels_first, pair, sized, unsized, with_channels
 from trainlint.ops.layout import batched
 from trainlint.ops.normalise import normalised

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.calls import call as invoke
 from trainlint.analysis.facts import ImageUse
 from trainlint.analysis.parameters import BUFFERS, CAST
 from trainlint.analysis.registry import Op, OpCall, alias, called, kind, method
-from trainlint.analysis.values import Array, Const, Instance, Mapping, Obj, Place, Seq, Unknown, Value, known
+from trainlint.analysis.values import Const, Instance, Mapping, Obj, Place, Seq, Unknown, Value, known
 from trainlint.ops.arguments import FLOATS, INTEGERS, dtype_named, given, shape_of
 
 kind("module", "torch.nn.*", "torch.nn.modules.*", "torchvision.ops.*", "timm.layers.*", "timm.models.*")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from trainlint.analysis import dims
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.facts import AxisChange
 from trainlint.analysis.registry import OpCall
-from trainlint.analysis.values import Array, Const, OneOf, Seq, Sym, Unknown, Value
+from trainlint.analysis.values import Const, OneOf, Seq, Sym, Unknown, Value
 from trainlint.syntax import ir
 
 FLIPPED = {"RGB": "BGR", "BGR": "RGB", "RGBA": "ABGR", "BGRA": "ARGB"}

@@ -7,23 +7,11 @@ through the forward. `tests/memory/frameworks.json` holds what the real library 
 
 from __future__ import annotations
 
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.attributes import bind
 from trainlint.analysis.calls import call_external, call_function
 from trainlint.analysis.registry import OpCall, alias, method, op
-from trainlint.analysis.values import (
-    Array,
-    Class,
-    Const,
-    Func,
-    Instance,
-    Mapping,
-    Obj,
-    Seq,
-    Unknown,
-    Value,
-    is_none,
-    truth,
-)
+from trainlint.analysis.values import Class, Const, Func, Instance, Mapping, Obj, Seq, Unknown, Value, is_none, truth
 from trainlint.ops.framework_loop import FrameworkLoop, division_by, whole
 
 MODULE = "lightning.LightningModule"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from trainlint.analysis import dims
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.registry import OpCall, op, tensor_op
-from trainlint.analysis.values import Array, Const, Seq, Value, known
+from trainlint.analysis.values import Const, Seq, Value, known
 from trainlint.ops.arguments import shape_of
 from trainlint.ops.dtypes import kind_of_dtype, real_type
 from trainlint.ops.elementwise import short

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from trainlint.analysis import dims
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.calls import call as invoke
 from trainlint.analysis.registry import OpCall, called, op
-from trainlint.analysis.values import Array, Const, Unknown, Value, is_none
+from trainlint.analysis.values import Const, Unknown, Value, is_none
 from trainlint.ops.arguments import flag, given, last, shape_of, size
 from trainlint.ops.convolution import same_dtype
 from trainlint.ops.layers import constructed, first_array, fits_weights, here, layer, made, nothing, weights

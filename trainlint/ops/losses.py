@@ -11,9 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.facts import Loss, ViolationKind
 from trainlint.analysis.registry import OpCall, called, kind, op
-from trainlint.analysis.values import Array, Const, Obj, Unknown, Value, is_none
+from trainlint.analysis.values import Const, Obj, Unknown, Value, is_none
 from trainlint.ops.broadcast import Shape, device_of, same_device
 from trainlint.syntax import ir
 

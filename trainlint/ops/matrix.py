@@ -7,8 +7,9 @@ from itertools import pairwise
 from typing import TypeAlias
 
 from trainlint.analysis import dims
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.registry import OpCall, op, tensor_op
-from trainlint.analysis.values import Array, Const, Seq, Unknown, Value
+from trainlint.analysis.values import Const, Seq, Unknown, Value
 from trainlint.ops.arguments import FLOATS, shape_of
 from trainlint.ops.broadcast import Clash, Shape, broadcast, device_of, same_device
 from trainlint.ops.dtypes import kind_of_dtype, result_type

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.facts import ImageUse
 from trainlint.analysis.image_facts import Normalisation
 from trainlint.analysis.registry import OpCall
-from trainlint.analysis.values import Array, Obj, Place, Seq, Step, Value, number
+from trainlint.analysis.values import Obj, Place, Seq, Step, Value, number
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from trainlint.analysis import dims
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.registry import OpCall, called, op
-from trainlint.analysis.values import Array, Const, Obj, Unknown, Value, is_none
+from trainlint.analysis.values import Const, Obj, Unknown, Value, is_none
 from trainlint.ops.arguments import FLOATS, flag, given, integer, last, shape_of, size, sizes
 from trainlint.ops.convolution import same_dtype
 from trainlint.ops.layers import attached, constructed, first_array, fits_weights, layer, made, nothing, of_rank, use

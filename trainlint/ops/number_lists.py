@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from trainlint.analysis import dims
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.iteration import elements
 from trainlint.analysis.registry import OpCall, op
-from trainlint.analysis.values import Array, Const, Number, Seq, Sym, Value, number
+from trainlint.analysis.values import Const, Number, Seq, Sym, Value, number
 from trainlint.ops.layout import integer
 
 

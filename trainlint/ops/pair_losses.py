@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from trainlint.analysis.values import Array, Const, Unknown, number
+from trainlint.analysis.arrays import Array
+from trainlint.analysis.values import Const, Unknown, number
 from trainlint.ops.broadcast import Shape, shape_of
 from trainlint.ops.dtypes import as_float, promoted, real_type, result_type
 from trainlint.ops.elementwise_losses import refused, together

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from trainlint.analysis import dims
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.parameters import Own, Slot, holdings, holds
 from trainlint.analysis.registry import OpCall, method, op
-from trainlint.analysis.values import Array, Const, Mapping, Obj, Seq, Unknown, Value, is_none
+from trainlint.analysis.values import Const, Mapping, Obj, Seq, Unknown, Value, is_none
 from trainlint.ops.arguments import flag, given, integer, size, sizes
 from trainlint.ops.convolution import LAZY, LAZY_TRANSPOSED, PLAIN, TRANSPOSED, axes_of, channels_of, geometry
 from trainlint.ops.layers import weights

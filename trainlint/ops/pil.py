@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from trainlint.analysis import dims
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.registry import OpCall, alias, array_method, op
-from trainlint.analysis.values import Array, Const, Seq, Unknown, Value
+from trainlint.analysis.values import Const, Seq, Unknown, Value
 from trainlint.ops.images import (
     channels_last,
     check_order,

@@ -10,8 +10,10 @@ from math import prod
 from typing import Any
 
 from trainlint.analysis import dims
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.classes import fields_of, has_fields, record
 from trainlint.analysis.iteration import elements, iterate, range_of, strides
+from trainlint.analysis.joins import element, is_numeric, one_of
 from trainlint.analysis.listing import LISTINGS, listed
 from trainlint.analysis.modules import children, container
 from trainlint.analysis.registry import OpCall, alias, called, kind, method, op
@@ -19,7 +21,6 @@ from trainlint.analysis.run import Run
 from trainlint.analysis.scalars import binary
 from trainlint.analysis.unrolling import most_rounds
 from trainlint.analysis.values import (
-    Array,
     Class,
     Const,
     Func,
@@ -33,10 +34,7 @@ from trainlint.analysis.values import (
     Sym,
     Unknown,
     Value,
-    element,
-    is_numeric,
     number,
-    one_of,
 )
 
 alias("lightning.", "pytorch_lightning.", "lightning.pytorch.")

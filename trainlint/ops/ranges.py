@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from trainlint.analysis import dims
+from trainlint.analysis.arrays import Array, Bounds
 from trainlint.analysis.registry import ARRAY_METHODS, FUNCTIONS, Op, OpCall, surround
-from trainlint.analysis.values import Array, Bounds, Const, Seq, Value, number
+from trainlint.analysis.values import Const, Seq, Value, number
 from trainlint.ops import creation, dtypes, indexing, repeating, reshapes, views
 from trainlint.ops.creation import short
 from trainlint.ops.dtypes import kind_of_dtype

@@ -10,8 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from trainlint.analysis import dims
+from trainlint.analysis.arrays import Array, axis
 from trainlint.analysis.registry import OpCall, called
-from trainlint.analysis.values import Array, Const, Obj, Seq, Unknown, Value, axis, is_none, known, truth
+from trainlint.analysis.values import Const, Obj, Seq, Unknown, Value, is_none, known, truth
 
 LAYERS = ("torch.nn.RNN", "torch.nn.LSTM", "torch.nn.GRU")
 CELLS = ("torch.nn.RNNCell", "torch.nn.LSTMCell", "torch.nn.GRUCell")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from trainlint.analysis import dims
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.registry import OpCall, op, tensor_op
-from trainlint.analysis.values import Array, Const, Seq, Unknown, Value, is_none
+from trainlint.analysis.values import Const, Seq, Unknown, Value, is_none
 from trainlint.ops import stability
 from trainlint.ops.dtypes import as_float, dtype_named, kind_of_dtype, real_type
 from trainlint.ops.elementwise import refuses, short

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from trainlint.analysis import dims
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.registry import OpCall, op, tensor_op
-from trainlint.analysis.values import Array, Const, Seq, Unknown, Value, is_none
+from trainlint.analysis.values import Const, Seq, Unknown, Value, is_none
 from trainlint.ops.broadcast import fit, shaped
 from trainlint.ops.layout import axis_number, integer, size, sizes_of
 from trainlint.ops.reshapes import flat, shape_text

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from trainlint.analysis import dims
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.registry import OpCall, op
-from trainlint.analysis.values import Array, Const, Seq, Unknown, Value
+from trainlint.analysis.values import Const, Seq, Unknown, Value
 from trainlint.ops.arguments import given, last, shape_of, size
 from trainlint.ops.broadcast import same_device
 from trainlint.ops.convolution import text_of

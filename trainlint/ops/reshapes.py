@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from trainlint.analysis import dims
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.facts import BatchMixed
 from trainlint.analysis.registry import OpCall, array_method, op, tensor_op
-from trainlint.analysis.values import Array, Const, Ext, Seq, Sym, Unknown, Value
+from trainlint.analysis.values import Const, Ext, Seq, Sym, Unknown, Value
 from trainlint.ops.layout import (
     added,
     axis_number,

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 
 from trainlint.analysis import dims
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.registry import FUNCTIONS, OpCall, called, op
-from trainlint.analysis.values import Array, Const, Range, Seq, Unknown, Value, is_none, number
+from trainlint.analysis.values import Const, Range, Seq, Unknown, Value, is_none, number
 from trainlint.ops.arguments import given, integer, last, shape_of, size, spread
 from trainlint.ops.convolution import axes_of, text_of
 from trainlint.ops.layers import attached, first_array, layer, nothing, of_rank

@@ -6,8 +6,9 @@ A size that is not known is a symbol, the same each time it is asked of the same
 from __future__ import annotations
 
 from trainlint.analysis import dims
+from trainlint.analysis.arrays import Array, axis
 from trainlint.analysis.registry import OpCall, array_method, method, op
-from trainlint.analysis.values import Array, Const, Obj, Round, Seq, Unknown, Value, axis
+from trainlint.analysis.values import Const, Obj, Round, Seq, Unknown, Value
 from trainlint.ops.dtypes import kind_of_dtype
 from trainlint.ops.layout import integer, letters
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.registry import OpCall, kind, method, op
-from trainlint.analysis.values import Array, Const, Seq, Unknown, Value, known
+from trainlint.analysis.values import Const, Seq, Unknown, Value, known
 from trainlint.ops.images import READ, height_width, new_size, pair, picture, sink, sized, unsized
 
 kind("video", "decord.VideoReader")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from itertools import pairwise
 
 from trainlint.analysis import dims
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.registry import OpCall, tensor_op
-from trainlint.analysis.values import Array, Const, Seq, Sym, Unknown, Value, is_none, known
+from trainlint.analysis.values import Const, Seq, Sym, Unknown, Value, is_none, known
 from trainlint.ops.arguments import shape_of
 from trainlint.ops.elementwise import short
 from trainlint.ops.gathering import resized

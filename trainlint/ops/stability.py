@@ -7,9 +7,10 @@ maximum) is no raw score any more.
 
 from __future__ import annotations
 
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.numeric_facts import Unstable
 from trainlint.analysis.registry import OpCall
-from trainlint.analysis.values import Array, Value, number
+from trainlint.analysis.values import Value, number
 from trainlint.syntax import ir
 
 # a lower bound up to this keeps a divisor from 0, a larger one means something else

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.dims import symbol
 from trainlint.analysis.iteration import told_apart
 from trainlint.analysis.registry import OpCall, alias, array_method, op
-from trainlint.analysis.values import Array, Const, Number, Seq, Unknown, Value
+from trainlint.analysis.values import Const, Number, Seq, Unknown, Value
 from trainlint.ops.dtypes import kind_of_dtype
 from trainlint.ops.layers import likely
 

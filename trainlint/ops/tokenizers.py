@@ -6,8 +6,9 @@ length that could be told from the program.
 
 from __future__ import annotations
 
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.registry import OpCall, called, method
-from trainlint.analysis.values import Array, Const, Mapping, Number, Obj, Seq, Unknown, Value, is_none, truth
+from trainlint.analysis.values import Const, Mapping, Number, Obj, Seq, Unknown, Value, is_none, truth
 from trainlint.ops.zoo_tables import entry
 
 # families whose tokenizers tell the two texts of a pair apart

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.registry import OpCall, alias, called, kind, op
-from trainlint.analysis.values import Array, Const, Obj, Seq, Unknown, Value, known
+from trainlint.analysis.values import Const, Obj, Seq, Unknown, Value, known
 from trainlint.ops.images import READ, new_size, sink
 from trainlint.ops.normalise import IMAGENET_MEAN, IMAGENET_STD
 

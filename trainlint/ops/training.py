@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from trainlint.analysis.arrays import Array, tensor_of
 from trainlint.analysis.attributes import set_attribute
 from trainlint.analysis.listing import APART, members
 from trainlint.analysis.parameters import buffers_of
 from trainlint.analysis.registry import OpCall, kind, method, op
-from trainlint.analysis.values import Array, Const, Instance, Mapping, Obj, Seq, Unknown, Value, tensor_of
+from trainlint.analysis.values import Const, Instance, Mapping, Obj, Seq, Unknown, Value
 from trainlint.analysis.watching import Freeze
 from trainlint.ops.accelerators import accumulates, mixed, prepared
 

@@ -10,11 +10,13 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from trainlint.analysis import dims
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.calls import call as invoke
 from trainlint.analysis.facts import AxisChange
 from trainlint.analysis.image_facts import Refusal
+from trainlint.analysis.joins import join
 from trainlint.analysis.registry import OpCall, alias, called, kind, method, op
-from trainlint.analysis.values import Array, Const, Obj, Place, Seq, Step, Unknown, Value, is_none, join, known, number
+from trainlint.analysis.values import Const, Obj, Place, Seq, Step, Unknown, Value, is_none, known, number
 from trainlint.ops.images import (
     channel_count,
     channels_first,

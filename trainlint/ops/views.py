@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from trainlint.analysis import dims
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.registry import OpCall, array_method, op, tensor_op
-from trainlint.analysis.values import Array, Const, Seq, Unknown, Value, is_none
+from trainlint.analysis.values import Const, Seq, Unknown, Value, is_none
 from trainlint.ops.layout import (
     FLIPPED,
     axes,

@@ -10,24 +10,12 @@ from __future__ import annotations
 from typing import Any
 
 from trainlint.analysis import dims
+from trainlint.analysis.arrays import Array, axis
 from trainlint.analysis.calls import call as invoke
 from trainlint.analysis.modules import REST
 from trainlint.analysis.registry import OpCall, method, op
-from trainlint.analysis.values import (
-    Array,
-    Const,
-    Ext,
-    Func,
-    Instance,
-    Mapping,
-    Obj,
-    Unknown,
-    Value,
-    axis,
-    is_none,
-    truth,
-)
-from trainlint.ops import timm_models, zoo_tables
+from trainlint.analysis.values import Const, Ext, Func, Instance, Mapping, Obj, Unknown, Value, is_none, truth
+from trainlint.ops import timm_models
 from trainlint.ops.hf_datasets import collator
 from trainlint.ops.hf_models import automatic
 from trainlint.ops.layers import first_array, here, nothing, of_rank, use
@@ -35,7 +23,7 @@ from trainlint.ops.tokenizers import tokenizer
 from trainlint.ops.torchvision import preset_of
 from trainlint.ops.zoo_tables import entry, weights
 
-__all__ = ["MARK", "entry", "entry_of", "forward", "parameter_count", "pretrained", "weights"]
+__all__ = ["MARK", "entry", "entry_of", "forward", "pretrained", "weights"]
 
 # the attribute of a model that holds (library, name), and of the parts that it was built with
 MARK = "[zoo]"
@@ -460,84 +448,7 @@ def segmented(call: OpCall, model: Obj, found: dict[str, Any], array: Array | No
     return Mapping({"out": out}, open=True)
 
 
-# --- counting and asking
-
-
-def parameter_count(value: Value) -> int | None:
-    """The parameters of a named model with the head that it has now, None where they are not known."""
-    found = entry_of(value)
-    if found is None or not isinstance(value, Obj):
-        return None
-    if value.name.startswith("transformers."):
-        return transformers_count(value, found)
-    classes, channels = value.attrs[CLASSES], value.attrs[CHANNELS]
-    if not isinstance(classes, Const) or not isinstance(classes.value, int) or variant(value):
-        return None
-    count = zoo_tables.parameters_of(found, classes.value)
-    count = with_channels(count, found, channels)
-    if count is None or (head_kept(value, found) and first_kept(value, found)):
-        return count
-    for path in (found.get("head"), found.get("first")):
-        if path and not own(at(value, path)):
-            count = exchanged(value, found, path, count)
-    return count
-
-
-def variant(model: Obj) -> bool:
-    """Weights or arguments that may change the inside of the model."""
-    plain = {
-        "num_classes",
-        "in_chans",
-        "pretrained",
-        "progress",
-        "weights",
-        "model_name",
-        "drop_rate",
-        "drop_path_rate",
-    }
-    if model.kwargs.keys() - plain:
-        return True
-    return model.name.endswith((".googlenet", ".vit_h_14", ".vit_b_16", ".vit_l_16")) and pretrained(model)
-
-
-def with_channels(count: int | None, found: dict[str, Any], channels: Value) -> int | None:
-    if not isinstance(channels, Const) or count is None:
-        return None
-    if channels.value == found["channels"]:
-        return count
-    per_channel = found.get("per_channel")
-    return count + per_channel * (channels.value - found["channels"]) if per_channel else None
-
-
-def first_kept(model: Obj, found: dict[str, Any]) -> bool:
-    return not found.get("first") or own(at(model, found["first"]))
-
-
-def exchanged(model: Obj, found: dict[str, Any], path: str, count: int | None) -> int | None:
-    """The count with the layer at a path exchanged for the Linear that is there now."""
-    new, classes = at(model, path), model.attrs[CLASSES]
-    if count is None or path != found.get("head") or not isinstance(new, Obj) or new.name != "torch.nn.Linear":
-        return None
-    fan_in, fan_out, bias = new.arg(0, "in_features"), new.arg(1, "out_features"), new.arg(2, "bias")
-    numbers = [v.value for v in (fan_in, fan_out) if isinstance(v, Const) and isinstance(v.value, int)]
-    if len(numbers) != 2 or found.get("per_class") != found["features"] + 1 or not isinstance(classes, Const):
-        return None
-    with_bias = bias is None or truth(bias)
-    if with_bias is None:
-        return None
-    head = int(found["per_class"]) * int(classes.value)
-    return count - head + (numbers[0] + int(with_bias)) * numbers[1]
-
-
-def transformers_count(model: Obj, found: dict[str, Any]) -> int | None:
-    cls = architecture(found, model.name.rpartition(".")[2])
-    labels = model.kwargs.get("num_labels", Const(2))
-    if cls is None or not isinstance(labels, Const) or not isinstance(labels.value, int):
-        return None
-    if model.kwargs.keys() - {"num_labels", "torch_dtype", "dtype", "output_hidden_states", "output_attentions"}:
-        return None
-    two, more = found["classes"][cls]
-    return int(two) + int(more) * (labels.value - 2)
+# --- asking
 
 
 @method("module", "get_classifier")

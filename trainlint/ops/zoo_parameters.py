@@ -24,7 +24,7 @@ def named_model(obj: Obj) -> Own | str:
     if found is None:
         return f"what `{short}` is made of is not known"
     if obj.name.startswith("transformers."):
-        count = zoo.transformers_count(obj, found)
+        count = transformers_count(obj, found)
         if count is None or partial_children(obj):
             return f"how `{short}` was changed is not known"
         return inside(obj, count, None, {})
@@ -43,11 +43,11 @@ def inside(obj: Obj, count: int, buffers: int | None, besides: dict[str, Value])
 def built(obj: Obj, found: dict[str, Any]) -> Own | str:
     """A model of torchvision or timm."""
     classes, channels = obj.attrs[zoo.CLASSES], obj.attrs[zoo.CHANNELS]
-    if zoo.variant(obj):
+    if variant(obj):
         return "its arguments change what it is made of"
     if not isinstance(classes, Const) or not isinstance(classes.value, int):
         return "the number of its classes is not known"
-    count = zoo.with_channels(zoo_tables.parameters_of(found, classes.value), found, channels)
+    count = with_channels(zoo_tables.parameters_of(found, classes.value), found, channels)
     if count is None:
         return "its number of parameters is not in the tables"
     fresh = Obj(obj.name, "module")
@@ -81,3 +81,40 @@ def added(fresh: Obj, path: str) -> bool:
     outer, _, _ = path.rpartition(".")
     holder = zoo.at(fresh, outer) if outer else None
     return isinstance(holder, Obj) and REST not in holder.attrs
+
+
+def variant(model: Obj) -> bool:
+    """Weights or arguments that may change the inside of the model."""
+    plain = {
+        "num_classes",
+        "in_chans",
+        "pretrained",
+        "progress",
+        "weights",
+        "model_name",
+        "drop_rate",
+        "drop_path_rate",
+    }
+    if model.kwargs.keys() - plain:
+        return True
+    return model.name.endswith((".googlenet", ".vit_h_14", ".vit_b_16", ".vit_l_16")) and zoo.pretrained(model)
+
+
+def with_channels(count: int | None, found: dict[str, Any], channels: Value) -> int | None:
+    if not isinstance(channels, Const) or count is None:
+        return None
+    if channels.value == found["channels"]:
+        return count
+    per_channel = found.get("per_channel")
+    return count + per_channel * (channels.value - found["channels"]) if per_channel else None
+
+
+def transformers_count(model: Obj, found: dict[str, Any]) -> int | None:
+    cls = zoo.architecture(found, model.name.rpartition(".")[2])
+    labels = model.kwargs.get("num_labels", Const(2))
+    if cls is None or not isinstance(labels, Const) or not isinstance(labels.value, int):
+        return None
+    if model.kwargs.keys() - {"num_labels", "torch_dtype", "dtype", "output_hidden_states", "output_attentions"}:
+        return None
+    two, more = found["classes"][cls]
+    return int(two) + int(more) * (labels.value - 2)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_args
 
 from trainlint.analysis import facts as _facts
+from trainlint.analysis.arrays import Array, axis
 from trainlint.analysis.devices import on_cpu
 from trainlint.analysis.dims import same as same_size
 from trainlint.analysis.dims import text as size_text
@@ -38,12 +39,12 @@ from trainlint.analysis.facts import (
     WholeProgram,
 )
 from trainlint.analysis.image_facts import ColourChange, Normalisation, Refusal, SizeOrder
+from trainlint.analysis.joins import element
 from trainlint.analysis.loops import holds, loaders_of, same_thing, touches, unwrapped
 from trainlint.analysis.modules import is_module
 from trainlint.analysis.numeric_facts import Unstable
 from trainlint.analysis.parameters import is_weightless
 from trainlint.analysis.values import (
-    Array,
     Class,
     Const,
     Ext,
@@ -59,8 +60,6 @@ from trainlint.analysis.values import (
     Unknown,
     Value,
     alternatives,
-    axis,
-    element,
     is_none,
     known,
     number,

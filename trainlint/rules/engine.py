@@ -231,12 +231,9 @@ class Analyser:
         self, path: str, document: Document, batch: int | None, heed: Callable[[], None] | None = None
     ) -> list[Estimate]:
         """The memory of each training loop at a batch size, of the program that notes are made from."""
-        self._heed = heed
-        try:
+        with self.heeding(heed):
             curves = self._curves(self.watched(path, document))
             return [curve.first if batch is None else curve.at(batch) for curve in curves]
-        finally:
-            self._heed = None
 
     def _recorded(self, path: str, document: Document) -> Program:
         """The program of a file with its tensor operations."""
@@ -275,14 +272,11 @@ class Analyser:
         from trainlint.memory.notes import notes_of
 
         self.failures = []
-        self._heed = heed
-        try:
+        with self.heeding(heed):
             program = self.watched(path, document)
             curves = self._curves(program)
             asked = list(demands(program, curves, target)) if rules else []
             return notes_of(program, curves, named, target), list(self._findings(program, asked, rules))
-        finally:
-            self._heed = None
 
     def _curves(self, program: Program) -> list[Curve]:
         """The memory of each training loop. What was played is kept: work that gave way goes on where it was."""

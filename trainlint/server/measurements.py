@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from trainlint.project.texts import text_hash
 from trainlint.server.documents import OpenSources, Part, Source, Splice
 from trainlint.server.extents import Extents
 from trainlint.server.marks import Mark, moved
@@ -141,7 +140,7 @@ class Measurements:
         found = [each for each in self._results if known in each.files]
         if not found:
             return None
-        name = text_hash(part.body.text)
+        name = part.body.hash
         return next((each for each in found if each.files[known] == name), None)
 
     def _superseded(self, result: Result, source: Source) -> bool:
@@ -154,7 +153,7 @@ class Measurements:
                     part = other.parts[index]
                     marks = self._marks.get(document_key(part.uri), ())
                     shown = any(mark.about.result is result for mark in marks)
-                    return not shown and text_hash(part.body.text) != result.files.get((path, cell))
+                    return not shown and part.body.hash != result.files.get((path, cell))
         return False
 
     # what is shown
@@ -164,7 +163,7 @@ class Measurements:
         for source in self._sources:
             for index, part in enumerate(source.parts):
                 known = result.files.get(_text(source, index))
-                if known is not None and known != text_hash(part.body.text):
+                if known is not None and known != part.body.hash:
                     return True
         return False
 

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 from lsprotocol import types as lsp
 from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
 
-from trainlint.project.texts import file_hash, text_hash
+from trainlint.project.texts import file_hash
 from trainlint.server import measured_words
 from trainlint.server.documents import OpenSources, Snapshot, Source
+from trainlint.server.figures import MEASURE
 from trainlint.server.interpreters import interpreter_of
 from trainlint.server.measurements import Measurements, Place, Result, Text
 from trainlint.server.progress import Progress
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-MEASURE, CANCEL = "trainlint.measure", "trainlint.cancelMeasure"
+CANCEL = "trainlint.cancelMeasure"
 CLEAR, OPEN = "trainlint.clearMeasurements", "trainlint.openReport"
 UNTRUSTED = "measuring runs the program, and this workspace is not trusted: nothing was run"
 
@@ -245,8 +246,7 @@ class Measuring:
             logger.exception("the recording cannot be played")
             raise Refused(f"what was recorded makes no sense: {error}") from error
         hashes: dict[Text, str | None] = {
-            (snapshot.path, at if snapshot.notebook else None): text_hash(part.body.text)
-            for at, part in enumerate(snapshot.parts)
+            (snapshot.path, at if snapshot.notebook else None): part.body.hash for at, part in enumerate(snapshot.parts)
         }
         for path, cell in texts_of(report) - hashes.keys():
             hashes[path, cell] = file_hash(path) if cell is None else None

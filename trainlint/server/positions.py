@@ -7,6 +7,7 @@ from typing import Literal
 
 from lsprotocol import types as lsp
 
+from trainlint.project.texts import text_hash
 from trainlint.text.lines import LineIndex
 from trainlint.text.place import Span
 
@@ -14,10 +15,15 @@ Encoding = Literal["utf-8", "utf-16", "utf-32"]
 
 
 class Body:
-    """An immutable text with its line starts."""
+    """An immutable text with its line starts and its hash."""
 
     def __init__(self, text: str) -> None:
         self.text = text
+
+    @cached_property
+    def hash(self) -> str:
+        """What tells whether a measurement is about this text."""
+        return text_hash(self.text)
 
     @cached_property
     def lines(self) -> LineIndex:
