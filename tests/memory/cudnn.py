@@ -1,4 +1,8 @@
-"""What CUDA does otherwise than the CPU, in place of the functions that a script calls."""
+"""What CUDA does otherwise than the CPU, in place of the functions that a script calls.
+
+The product states the same rules for `trainlint measure` (`runtime_check/cuda_rules.py`). Here they stand once more,
+since a truth that is taken from what it judges shows no error.
+"""
 
 from __future__ import annotations
 

@@ -7,8 +7,9 @@ import re
 from trainlint.analysis.facts import DataLoader, EvalLoop, Event, Loop, ModuleClass, Trace, TrainLoop, WholeProgram
 from trainlint.analysis.frameworks import HOOK_BASES
 from trainlint.analysis.incremental import blocks, flat
-from trainlint.analysis.modules import ir_slots, is_module, is_module_class
+from trainlint.analysis.modules import is_module, is_module_class
 from trainlint.analysis.program import Program
+from trainlint.analysis.unrolling import parts_in
 from trainlint.analysis.values import Class, Func, Instance, Obj, OneOf, Seq, Unknown, Value, alternatives
 from trainlint.syntax import ir
 
@@ -63,17 +64,11 @@ def starts_base(init: ir.FunctionDef) -> bool:
 
 def mentions_base(stmt: ir.Stmt) -> bool:
     """Does a simple statement name `super`, `__init__` or `__setattr__`?"""
-    stack: list[object] = [stmt]
-    while stack:
-        part = stack.pop()
-        if isinstance(part, (list, tuple)):
-            stack += part
-            continue
-        name = part.id if isinstance(part, ir.Name) else part.name if isinstance(part, ir.Attr) else ""
-        if name in ("super", "__init__", "__setattr__"):
-            return True
-        stack += [getattr(part, slot, None) for slot in ir_slots(type(part))]
-    return False
+    named = ("super", "__init__", "__setattr__")
+    return any(
+        (isinstance(part, ir.Name) and part.id in named) or (isinstance(part, ir.Attr) and part.name in named)
+        for part in parts_in(stmt)
+    )
 
 
 def framework_of(trace: Trace) -> str | None:

@@ -12,7 +12,7 @@ from importlib.resources import files
 from itertools import groupby
 from typing import Any, TypeAlias
 
-from trainlint.cli.memory_text import and_cudnn
+from trainlint.cli.memory_text import and_cudnn, percent
 from trainlint.memory.wording import size
 
 # from the bottom of the chart to its top: what lasts, then what comes and goes
@@ -152,7 +152,7 @@ def terms(told: Told) -> str:
         [
             NAMES.get(role, role),
             size(number),
-            f"{100 * number / max(peak['allocated'], 1):.0f} %",
+            percent(number, peak["allocated"]).strip(),
             strip(role, number, shown),
         ]
         for role, number in shown

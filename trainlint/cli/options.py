@@ -64,13 +64,12 @@ def _memory_command(parser: argparse.ArgumentParser) -> None:
     _target(parser)
     parser.add_argument("--world-size", metavar="N", type=_positive, help="number of training processes that share")
     parser.add_argument("--config", metavar="PATH", help="use this configuration file")
-    parser.add_argument(
-        "--output-format",
-        choices=("text", "json", "html"),
-        default="text",
-        metavar="FORMAT",
-        help="text, json or html",
-    )
+    _report(parser)
+
+
+def _report(parser: argparse.ArgumentParser) -> None:
+    formats = ("text", "json", "html")
+    parser.add_argument("--output-format", choices=formats, default="text", metavar="FORMAT", help="text, json or html")
     parser.add_argument("--output-file", metavar="PATH", help="write there instead of to stdout")
 
 
@@ -119,14 +118,7 @@ def _measure(parser: argparse.ArgumentParser) -> None:
         help="lay the JSON report of `memory` or of another run beside",
     )
     parser.add_argument("--python", metavar="PATH", help="the interpreter of the program (default: this one)")
-    parser.add_argument(
-        "--output-format",
-        choices=("text", "json", "html"),
-        default="text",
-        metavar="FORMAT",
-        help="text, json or html",
-    )
-    parser.add_argument("--output-file", metavar="PATH", help="write there instead of to stdout")
+    _report(parser)
 
 
 def _seconds(text: str) -> float:
