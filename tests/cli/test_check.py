@@ -311,18 +311,31 @@ def test_a_reader_that_goes_away(shell: Shell) -> None:
 def test_watch_and_interrupt(shell: Shell) -> None:
     shell.write({"a.py": "import torch\n"})
     command = [sys.executable, "-m", "trainlint", "check", "--watch", "--output-format", "concise", "."]
+
+    def interruptible() -> None:
+        # a test run in the background of a shell ignores interrupts, and so would what it starts
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
     with subprocess.Popen(
-        command, cwd=shell.folder, env=shell.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        command,
+        cwd=shell.folder,
+        env=shell.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=interruptible,
     ) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        assert process.stderr.readline().startswith(b"Watching")
-        time.sleep(0.05)
-        shell.write({"a.py": LR_ONLY})
-        assert process.stdout.readline().startswith(b"a.py:2:")
-        process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 130
-        assert b"Traceback" not in process.stderr.read()
+        try:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            assert process.stderr.readline().startswith(b"Watching")
+            time.sleep(0.05)
+            shell.write({"a.py": LR_ONLY})
+            assert process.stdout.readline().startswith(b"a.py:2:")
+            process.send_signal(signal.SIGINT)
+            assert process.wait(20) == 130
+            assert b"Traceback" not in process.stderr.read()
+        finally:
+            process.kill()
 
 
 def imported(shell: Shell, *arguments: str) -> set[str]:
