@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from real_values import same
+from real_values import interpret, same
+
+from trainlint.analysis.values import Seq, Unknown
 
 CLASSES = {
     "attributes and methods": """
@@ -640,3 +642,10 @@ def cases(*tables: dict[str, str]) -> list[object]:
 @pytest.mark.parametrize("code", cases(CLASSES, FUNCTIONS, CONTAINERS))
 def test_the_same_as_python(code: str) -> None:
     same(code)
+
+
+def test_a_pattern_that_takes_for_ever_is_not_tried() -> None:
+    code = "import re\nparts = re.split({!r}, {!r})\n"
+    costly, plain = (interpret(code.format(pattern, "a" * 63)).file.scope.names for pattern in ("a*" * 12 + "b", "a*b"))
+    assert isinstance(costly["parts"], Unknown)
+    assert isinstance(plain["parts"], Seq)

@@ -54,3 +54,19 @@ def test_another_default_dtype_is_counted() -> None:
 def test_a_default_dtype_that_is_not_known_is_said() -> None:
     code = HEAD + "import sys\ntorch.set_default_dtype(getattr(torch, sys.argv[1]))\n" + MODELS["convolutions"]
     assert (None, "the default dtype is not known") in estimated(code + OPTIMIZERS["sgd"] + LOOP).unknown
+
+
+def test_a_default_dtype_set_in_one_arm_is_not_known() -> None:
+    line = "import sys\nif len(sys.argv) > 3:\n    torch.set_default_dtype(torch.{})\n"
+    code = HEAD + "{}" + MODELS["convolutions"] + OPTIMIZERS["sgd"] + LOOP
+    unknown, same = (estimated(code.replace("{}", line.format(name), 1)) for name in ("float64", "float32"))
+    assert (None, "the default dtype is not known") in unknown.unknown
+    assert same.complete
+
+
+def test_the_default_dtype_is_the_one_that_was_set() -> None:
+    line = "torch.set_default_dtype(torch.bfloat16)\n"
+    code = HEAD + line + MODELS["convolutions"] + OPTIMIZERS["sgd"] + LOOP
+    asked = code.replace("out = net(x)", "out = net(x.to(torch.get_default_dtype()))")
+    assert asked != code
+    assert estimated(asked).terms["activations"] == estimated(code).terms["activations"]

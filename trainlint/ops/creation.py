@@ -22,6 +22,7 @@ from trainlint.ops.layout import added, integer, size
 
 # longer tensors of numbers are not remembered number by number
 MAX_NUMBERS = 256
+MOST_ROWS = 1 << 16
 
 
 def device_given(call: OpCall, otherwise: str | None = "cpu") -> str | None:
@@ -141,7 +142,12 @@ def triangle(call: OpCall) -> Value | None:
     rows, columns = (number(call.arg(at, name)) for at, name in ((0, "row"), (1, "col")))
     offset = number(call.arg(2, "offset")) if call.arg(2, "offset") is not None else 0
     length: Value = Unknown()
-    if isinstance(rows, int) and isinstance(columns, int) and isinstance(offset, int) and rows * columns <= 1 << 24:
+    if (
+        isinstance(rows, int)
+        and isinstance(columns, int)
+        and isinstance(offset, int)
+        and max(rows, columns) <= MOST_ROWS
+    ):
         below = [min(max(row + offset + 1, 0), columns) for row in range(rows)]
         above = [columns - min(max(row + offset, 0), columns) for row in range(rows)]
         length = Const(sum(above) if short(call) == "triu_indices" else sum(below))
@@ -196,7 +202,10 @@ def set_default(call: OpCall) -> Value | None:
     """What is made from here on has this dtype unless it is told otherwise; None where it is not known."""
     given = call.args[0] if call.args else next(iter(call.kwargs.values()), None)
     last = getattr(given, "name", None) or (given.value if isinstance(given, Const) else "")
-    call.run.program.default_dtype = TENSOR_TYPES.get(str(last).rpartition(".")[2]) or dtype_named(given)
+    wanted = TENSOR_TYPES.get(str(last).rpartition(".")[2]) or dtype_named(given)
+    # set in one arm only, it may be either from here on
+    certain = not call.run.conds or wanted == call.run.program.default_dtype
+    call.run.program.default_dtype = wanted if certain else None
     return Const(None)
 
 

@@ -316,8 +316,9 @@ for _name, _kind in KINDS.items():
 
 @op("torch.get_default_dtype")
 def default_dtype(call: OpCall) -> Value | None:
-    """float32; a program that sets another one is said not to be understood where it matters."""
-    return call.run.program.external("torch.float32")
+    """The dtype that the program has set, float32 otherwise."""
+    dtype = call.run.program.default_dtype
+    return call.run.program.external(f"torch.{dtype}") if dtype is not None else Unknown("the default dtype")
 
 
 # casts

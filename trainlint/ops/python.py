@@ -214,8 +214,8 @@ def record_of(call: OpCall) -> Value | None:
     return record(fields.items, inside, {}, None) if inside is not None and isinstance(fields, Mapping) else None
 
 
-# a quantifier behind a group may take exponential time
-_COSTLY = re.compile(r"\)[*+?{]|[*+}][*+{]")
+# a quantifier behind a group may take exponential time, several in a row take a power of the length
+_COSTLY = re.compile(r"\)[*+?{]|[*+?{].*[*+?{].*[*+?{]")
 
 
 @op("re.split")
