@@ -44,8 +44,11 @@ def evaluate(run: Run, scope: Scope, expr: ir.Expr | None) -> Value:
     handler = _TABLE.get(expr.__class__)
     value = handler(run, scope, expr) if handler is not None else Unknown()
     watch = run.program.watch
-    if watch is not None and expr.stmt in watch.statements:
-        watch.see(run, expr, value)
+    if watch is not None:
+        if isinstance(value, (Unknown, Ext)):
+            value = watch.outside.see(expr, value)
+        if expr.stmt in watch.statements:
+            watch.see(run, expr, value)
     return value
 
 

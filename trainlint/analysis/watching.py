@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from trainlint.analysis.arrays import Array
 from trainlint.analysis.joins import join
+from trainlint.analysis.outside import Outside
 from trainlint.analysis.parameters import Holdings, holdings
 from trainlint.analysis.values import Obj, Seq, Unknown, Value
 from trainlint.syntax import ir
@@ -43,8 +44,9 @@ class Freeze(NamedTuple):
 class Watch:
     """Records the values of the expressions of some statements while a program is interpreted."""
 
-    def __init__(self, statements: frozenset[ir.Stmt]) -> None:
+    def __init__(self, statements: frozenset[ir.Stmt], outside: Outside | None = None) -> None:
         self.statements = statements
+        self.outside = outside if outside is not None else Outside()
         self.values: dict[tuple[ir.Stmt, int], dict[tuple[ir.Stmt, ...], Sighting]] = {}
         # identity of a module → the module, what calling it gave
         self.outputs: dict[int, tuple[Value, list[Value]]] = {}

@@ -75,7 +75,9 @@ def least(told: Mapping[str, Any]) -> str:
 
 
 def _head(told: Mapping[str, Any], style: Style) -> list[str]:
-    batch = f", batch size {told['batch_size']:,}" if told["batch_size"] is not None else ", batch size not known"
+    given = "" if told.get("measured") else " (`--batch-size N` gives one)"
+    size = told["batch_size"]
+    batch = f", batch size {size:,}" if size is not None else f", batch size not known{given}"
     epoch = f", {told['iterations']:,} steps an epoch" if told.get("iterations") else ""
     name = f" of {harmless(told['loop']['name'])}" if told.get("loop") and told["loop"].get("name") else ""
     place = where(told["loop"]) if told.get("loop") else harmless(told["path"])

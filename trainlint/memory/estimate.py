@@ -15,7 +15,7 @@ from trainlint.analysis.listing import optimised
 from trainlint.analysis.modules import OWN, is_module, walk
 from trainlint.analysis.program import Program
 from trainlint.analysis.tape import Entry, Mark, Site
-from trainlint.analysis.values import Instance, Obj, Value, alternatives
+from trainlint.analysis.values import Const, Instance, Obj, Value, alternatives
 from trainlint.memory.book import ZERO, Book
 from trainlint.memory.copies import copies, default_dtype
 from trainlint.memory.entries import name_of, strangers
@@ -27,7 +27,7 @@ from trainlint.memory.playback import Outcome, Playback, is_constant
 from trainlint.memory.precision import lowered
 from trainlint.memory.processes import ASSUMED, engines, processes_of
 from trainlint.memory.recompute import checkpointed
-from trainlint.memory.rescale import literal_of, with_number, with_symbol
+from trainlint.memory.rescale import any_batch, literal_of, unstated, with_given, with_number, with_symbol
 from trainlint.memory.sizes import Sizes
 from trainlint.memory.timeline import Moment, Storage, Where, total
 from trainlint.memory.units import sharding_of
@@ -81,9 +81,11 @@ def estimates(program: Program, plan: Plan = AS_WRITTEN) -> list[Estimate]:
 class Step:
     """A training loop, made ready to be played at any batch size on any device."""
 
-    def __init__(self, program: Program, loop: TrainLoop) -> None:
+    def __init__(self, program: Program, loop: TrainLoop, base: Step | None = None) -> None:
+        """`base` is the step as the program has it, of one at another batch size."""
         assert program.tape is not None
         self.loop = loop
+        self.base = base
         self.program = program
         models = modules_of(loop)
         self.book = Book(program, models, Sizes())
@@ -111,22 +113,33 @@ class Step:
         self.processes = processes_of(program)
         self.unknown += own_optimizers(self.entries)
         self.batch = batch_of(self.entries, Sizes())
+        # at other batch sizes; None: at any
         self._others: dict[int | None, Step | None] = {}
+        # the value from outside that is the batch size, once that is known
+        self._sources: list[Value] = []
 
     def estimate(self, plan: Plan = AS_WRITTEN) -> Estimate:
         """The memory of a steady step. Raises OutOfMemory where the capacity of the plan does not suffice.
 
         Where the batch size cannot be changed, `batch_size` of the result is not that of the plan.
         """
-        return replace(self.at(plan.batch).played(plan), loop=self.loop, step=self)
+        step = self.at(plan.batch)
+        return replace(step.played(plan), loop=step.loop, step=step)
 
     def at(self, batch: int | None) -> Step:
         """What is to be played for a batch size: this step, or that of the program interpreted with another one."""
-        if batch is None or batch == self.batch or self.scales():
+        if batch is None or batch == self.batch:
             return self
+        if self.base is not None:
+            return self if self.scales() else self.base.at(batch)
         literal = literal_of(self.program, self.loop, first_axis(self.entries))
-        if literal is None:
+        if self.scales() and (literal is not None or not self.played(Plan(batch)).unknown):
             return self
+        found = self._stated(literal, batch) if literal is not None else self._given(batch)
+        return found if found is not None else self
+
+    def _stated(self, literal: Const, batch: int) -> Step | None:
+        """The step where the program states another batch size: for all of them, or for this one."""
         if None not in self._others:
             other = self._other(with_symbol(self.program, self.loop, literal))
             self._others[None] = other if other is not None and self.same(other) else None
@@ -135,7 +148,36 @@ class Step:
             if batch not in self._others:
                 self._others[batch] = self._other(with_number(self.program, self.loop, literal, batch))
             found = self._others[batch]
-        return found if found is not None else self
+        return found
+
+    def _given(self, batch: int) -> Step | None:
+        """The step where the program gets this batch size from outside; None where it does not."""
+        if self._others.get(None) is not None:
+            return self._others[None]
+        if batch not in self._others:
+            self._others[batch] = None
+            known = len(self.played(Plan(batch)).unknown)
+            for value in self._sources or unstated(self.program, self.loop, first_axis(self.entries)):
+                step = self._with(value, batch)
+                if step is None or len(step.played(Plan(batch)).unknown) >= known:
+                    continue
+                self._others[batch], self._sources = step, [value]
+                other = self._other(with_given(self.program, self.loop, value, any_batch(value, batch)))
+                self._others[None] = other if other is not None and step.same(other) else None
+                break
+        return self._others[batch]
+
+    def _with(self, value: Value, batch: int) -> Step | None:
+        """The step whose batches are this large because of what is given for a value from outside."""
+        step = self._other(with_given(self.program, self.loop, value, Const(batch, value.origin)))
+        if step is None or not step.batch or step.batch == batch:
+            return step if step is not None and step.batch else None
+        # the program divides it, among processes or micro-batches
+        whole, rest = divmod(batch * batch, step.batch)
+        if rest:
+            return None
+        step = self._other(with_given(self.program, self.loop, value, Const(whole, value.origin)))
+        return step if step is not None and step.batch == batch else None
 
     def optimizers(self) -> list[str]:
         """The classes of the optimizers that step in the loop, without their libraries."""
@@ -163,7 +205,7 @@ class Step:
         return found or (False if not self.unknown else None)
 
     def _other(self, found: tuple[Program, TrainLoop] | None) -> Step | None:
-        return Step(*found) if found is not None else None
+        return Step(*found, base=self) if found is not None else None
 
     def scales(self) -> bool:
         """Is the batch size a symbol of the tape?"""
@@ -243,8 +285,7 @@ class Step:
 def batch_of(entries: Sequence[Entry], sizes: Sizes) -> int | None:
     """The batch size of the step: the first axis of what is moved to the device first."""
     first = first_axis(entries)
-    number = sizes.number(first) if first is not None else None
-    return number if number is not None else sizes.batch
+    return sizes.number(first) if first is not None else None
 
 
 def first_axis(entries: Sequence[Entry]) -> Value | None:

@@ -48,7 +48,7 @@ def judge(
         return FileReport(path, error=f"does not parse as Python 3 ({_where(broken[0], joined)})", skipped=True)
     target = target_for(path, settings) if weigh else None
     asked = enabled_rules(active if weigh else active - NEED_TARGET)
-    findings = analyser.check(path, document, asked, base, target)
+    findings = analyser.check(path, document, asked, base, target, config.world_size)
     failed = [(rule, describe(error)) for _, rule, error in analyser.failures]
     if "analysis" in dict(failed):
         return FileReport(path, error=dict(failed)["analysis"], skipped=True, internal=True)

@@ -234,8 +234,7 @@ class Session:
         document, _ = self._at_hand(path)
         if document is None:
             return []
-        processes = self.settings.config(os.path.dirname(path)).world_size
-        return self._ready_analyser().memory(path, document, batch, target, processes)
+        return self._ready_analyser().memory(path, document, batch, target, self._processes(path))
 
     def estimates(self, path: str, batch: int | None, heed: Callable[[], None] | None = None) -> list[Estimate]:
         """As `memory`, for an open file whose hovers and notes are computed anyway: what they know is used again.
@@ -243,7 +242,13 @@ class Session:
         `heed` is called again and again; an error that it raises ends the work.
         """
         document, _ = self._at_hand(path)
-        return [] if document is None else self._ready_analyser().estimates(path, document, batch, heed)
+        if document is None:
+            return []
+        return self._ready_analyser().estimates(path, document, batch, heed, self._processes(path))
+
+    def _processes(self, path: str) -> int | None:
+        """How many processes train together, where the configuration of a file says it. Raises ConfigError."""
+        return self.settings.config(os.path.dirname(path)).world_size
 
     def broken_line(self, path: str) -> int | None:
         """The first line that does not parse, None where all of the file does."""
@@ -291,7 +296,13 @@ class Session:
             self._recalled.discard(path)
         rules = weighing(path, self.settings)
         found, raw = self._ready_analyser().notes(
-            path, document, namer(path, joined), rules, target_for(path, self.settings), heed
+            path,
+            document,
+            namer(path, joined),
+            rules,
+            target_for(path, self.settings),
+            heed,
+            self._processes(path),
         )
         findings = reported(path, document, joined, raw, self.settings)
         base, analyser = self._base(path), self._ready_analyser()

@@ -63,7 +63,7 @@ class Analyser:
         self._last: tuple[Document, Program, Shape] | None = None
         # by path, the last used at the end
         self._watched: dict[str, tuple[ir.Module, Program]] = {}
-        self._weighed: tuple[Program, list[Curve]] | None = None
+        self._weighed: tuple[Program, int | None, list[Curve]] | None = None
         self._heed: Callable[[], None] | None = None
 
     def forget(self, path: str) -> None:
@@ -122,10 +122,12 @@ class Analyser:
         rules: Collection[Rule],
         base: Base | None = None,
         target: Target | None = None,
+        processes: int | None = None,
     ) -> list[Finding]:
         """The findings of the rules: neither suppressed nor sorted. Paths are as given.
 
-        With a target GPU, the memory of training loops is estimated for the rules that ask for it.
+        With a target GPU, the memory of training loops is estimated for the rules that ask for it; `processes` as for
+        `memory`.
         """
         self.failures = []
         try:
@@ -134,10 +136,12 @@ class Analyser:
             self.failures.append((path, "analysis", error))
             log.exception("the analysis of %s failed", path)
             return []
-        demands = self._demands(program, rules, target)
+        demands = self._demands(program, rules, target, processes)
         return list(self._findings(program, [*program.facts, *demands], rules))
 
-    def _demands(self, program: Program, rules: Collection[Rule], target: Target | None) -> list[MemoryDemand]:
+    def _demands(
+        self, program: Program, rules: Collection[Rule], target: Target | None, processes: int | None
+    ) -> list[MemoryDemand]:
         """What the loops of a program ask of the target, or of any GPU; nothing is computed where no rule wants it."""
         asking = [rule for rule in rules if rule.fact is MemoryDemand]
         if not asking or not any(isinstance(fact, TrainLoop) for fact in program.facts):
@@ -151,9 +155,11 @@ class Analyser:
             from trainlint.memory.demand import demands
             from trainlint.memory.estimate import estimates
             from trainlint.memory.fits import Curve
+            from trainlint.memory.plan import Plan
 
             recorded = self._recorded(path, program.file.document)
-            return list(demands(recorded, map(Curve, estimates(recorded)), target))
+            found = estimates(recorded, Plan(processes=processes))
+            return list(demands(recorded, map(Curve, found), target))
         except Exception as error:
             self.failures += [(path, rule.code, error) for rule in asking]
             log.exception("the memory of %s cannot be estimated", path)
@@ -228,11 +234,16 @@ class Analyser:
         return estimates(self._recorded(path, document), Plan(batch, workspace=workspace, processes=processes))
 
     def estimates(
-        self, path: str, document: Document, batch: int | None, heed: Callable[[], None] | None = None
+        self,
+        path: str,
+        document: Document,
+        batch: int | None,
+        heed: Callable[[], None] | None = None,
+        processes: int | None = None,
     ) -> list[Estimate]:
         """The memory of each training loop at a batch size, of the program that notes are made from."""
         with self.heeding(heed):
-            curves = self._curves(self.watched(path, document))
+            curves = self._curves(self.watched(path, document), processes)
             return [curve.first if batch is None else curve.at(batch) for curve in curves]
 
     def _recorded(self, path: str, document: Document) -> Program:
@@ -263,10 +274,11 @@ class Analyser:
         rules: Collection[Rule] = (),
         target: Target | None = None,
         heed: Callable[[], None] | None = None,
+        processes: int | None = None,
     ) -> tuple[Notes, list[Finding]]:
         """What an editor shows of the memory of a file, and the findings of the rules that ask for it.
 
-        `named` writes a place; an error that `heed` raises ends the work.
+        `named` writes a place; an error that `heed` raises ends the work; `processes` as for `memory`.
         """
         from trainlint.memory.demand import demands
         from trainlint.memory.notes import notes_of
@@ -274,19 +286,21 @@ class Analyser:
         self.failures = []
         with self.heeding(heed):
             program = self.watched(path, document)
-            curves = self._curves(program)
+            curves = self._curves(program, processes)
             asked = list(demands(program, curves, target)) if rules else []
             return notes_of(program, curves, named, target), list(self._findings(program, asked, rules))
 
-    def _curves(self, program: Program) -> list[Curve]:
+    def _curves(self, program: Program, processes: int | None) -> list[Curve]:
         """The memory of each training loop. What was played is kept: work that gave way goes on where it was."""
         from trainlint.memory.estimate import estimates
         from trainlint.memory.fits import Curve
+        from trainlint.memory.plan import Plan
 
         known = self._weighed
-        if known is None or known[0] is not program:
-            known = self._weighed = (program, [Curve(one) for one in estimates(program)])
-        return known[1]
+        if known is None or known[0] is not program or known[1] != processes:
+            curves = [Curve(one) for one in estimates(program, Plan(processes=processes))]
+            known = self._weighed = (program, processes, curves)
+        return known[2]
 
     def _pause(self) -> None:
         if self._heed is not None:
