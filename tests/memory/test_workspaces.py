@@ -10,7 +10,7 @@ from trainlint.memory.answer import answer
 from trainlint.memory.estimate import Estimate
 from trainlint.memory.plan import Plan
 from trainlint.memory.target import target_of
-from trainlint.memory.workspaces import winograd
+from trainlint.memory.workspaces import LARGEST, winograd
 from trainlint.rules.engine import Analyser
 from trainlint.syntax.document import Document
 
@@ -88,11 +88,33 @@ def test_other_vendors_have_other_libraries() -> None:
     assert answer(estimate(), target_of("MI300X", None)).convolutions == 0
 
 
+def test_it_is_no_larger_than_any_that_was_measured() -> None:
+    shape, filters = (128, 64, 224, 224), (64, 64, 3, 3)
+    assert winograd(shape, filters, shape, (1, 1), 1, 4) == LARGEST
+    twice = (256, *shape[1:])
+    assert winograd(twice, filters, twice, (1, 1), 1, 4) == LARGEST
+
+
 def test_it_does_not_decide_what_fits() -> None:
-    """cuDNN takes another algorithm where memory is short."""
+    """cuDNN takes another algorithm where memory is short, and takes no more than there is."""
     found = estimate()
-    room = answer(found, None).device
-    tight = target_of(None, found.reserved + room.expected - found.reserved - answer(found, None).convolutions + MIB)
-    fit = answer(found, tight).fit
+    free = answer(found, None)
+    assert free.convolutions == free.asked > 20 * MIB
+    tight = target_of(None, free.device.expected - free.convolutions + 10 * MIB)
+    told = answer(found, tight)
+    assert told.fit is not None
+    assert told.fit.fits is True
+    assert (told.convolutions, told.asked) == (10 * MIB, free.asked)
+    assert tight is not None
+    assert told.device.expected == tight.usable
+
+
+def test_up_to_which_batch_it_has_all_that_it_takes() -> None:
+    found = estimate()
+    target = target_of(None, answer(found, None).device.expected)
+    fit = answer(found, target).fit
     assert fit is not None
-    assert fit.fits is True
+    assert fit.largest_batch is not None
+    assert fit.largest_at_ease is not None
+    assert 16 <= fit.largest_at_ease < fit.largest_batch
+    assert answer(estimate("1"), target_of("MI300X", None)).fit.largest_at_ease is None  # type: ignore[union-attr]

@@ -12,7 +12,7 @@ from importlib.resources import files
 from itertools import groupby
 from typing import Any, TypeAlias
 
-from trainlint.cli.memory_text import and_cudnn, percent
+from trainlint.cli.memory_text import and_cudnn, at_ease, percent
 from trainlint.memory.wording import size
 
 # from the bottom of the chart to its top: what lasts, then what comes and goes
@@ -72,7 +72,7 @@ def figures(told: Told) -> str:
     if fit:
         answer = {True: "fits", False: "does not fit", None: "may fit"}[fit["fits"]]
         largest = f", largest batch size {fit['largest_batch']:,}" if fit["largest_batch"] else ""
-        rows.append((answer, f"{fit['gpu']}, {size(fit['capacity'])} usable{largest}"))
+        rows.append((answer, f"{fit['gpu']}, {size(fit['capacity'])} usable{largest}{at_ease(fit)}"))
     return (
         f"<ul class='figures'>{''.join(f'<li><b>{escape(a)}</b><span>{escape(b)}</span></li>' for a, b in rows)}</ul>"
     )

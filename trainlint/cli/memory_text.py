@@ -89,8 +89,19 @@ def _head(told: Mapping[str, Any], style: Style) -> list[str]:
 
 def and_cudnn(peak: Mapping[str, Any], human: Callable[[int], str]) -> str:
     """What cuDNN takes while convolutions run, where it is worth a word."""
-    taken = peak.get("convolution_workspaces") or 0
-    return f" and {human(taken)} for cuDNN's convolutions" if taken >= peak["device"] // 100 and taken else ""
+    taken, asked = peak.get("convolution_workspaces") or 0, peak.get("convolution_workspaces_asked") or 0
+    if not asked or asked < peak["device"] // 100:
+        return ""
+    less = f", which take {human(asked)} where there is room" if asked > taken else ""
+    return f" and {human(taken)} for cuDNN's convolutions{less}"
+
+
+def at_ease(fits: Mapping[str, Any]) -> str:
+    """Up to which batch size cuDNN is not short of memory, where that is less than what fits."""
+    eased, largest = fits.get("largest_at_ease"), fits["largest_batch"]
+    if eased is None or not largest or eased >= largest:
+        return ""
+    return f" (up to {eased:,} cuDNN's convolutions have all the room that they take)" if eased else ""
 
 
 def _peak(told: Mapping[str, Any], style: Style) -> list[str]:
@@ -143,6 +154,7 @@ def _fits(told: Mapping[str, Any], style: Style) -> list[str]:
         tail = (
             "" if largest is None else f"; largest batch size {largest:,}" if largest else "; not with any batch size"
         )
+        tail += at_ease(fits)
         result.append(style.paint(f"{word} {gpu}", colour) + tail)
     for other in told.get("what_if") or ():
         result.append(

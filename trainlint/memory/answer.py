@@ -25,13 +25,15 @@ POINTS = 400
 class Fit:
     """Does the step run on a device with `capacity` bytes, and what is the largest batch that does?
 
-    None is what is not known: an incomplete estimate only proves what does not fit.
+    None is what is not known: an incomplete estimate only proves what does not fit. `largest_at_ease` is the largest
+    batch for which cuDNN's convolutions also get the workspaces that they take; None where they take none.
     """
 
     gpu: str
     capacity: int
     fits: bool | None
     largest_batch: int | None
+    largest_at_ease: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +52,9 @@ class Answer:
 
     estimate: Estimate
     device: DeviceTotal
-    # what the workspaces of cuDNN add to what PyTorch reserves
+    # what the workspaces of cuDNN add to what PyTorch reserves, and what they would add where there is room
     convolutions: int = 0
+    asked: int = 0
     fit: Fit | None = None
     table: list[Fit] = field(default_factory=list)
     what_if: list[WhatIf] = field(default_factory=list)
@@ -68,11 +71,17 @@ def answer(estimate: Estimate, target: Target | None = None, *, whole: bool = Fa
     if estimate.step is None:
         return result
     curve = Curve(estimate)
-    result.convolutions = convolutions(curve, gpu)
+    working = with_workspaces(curve, gpu)
+    room = curve.room(target) if target is not None else None
+    if working is not None:
+        result.convolutions = workspaces(estimate, working.first, room)
+        result.asked = workspaces(estimate, working.first, None)
     result.device = device_total(estimate.reserved, gpu, convolves, result.convolutions)
     if target is not None:
         result.fit = fit(curve, target)
-    result.what_if = [what_if(curve, batch, target, result.convolutions) for batch in neighbours(curve)]
+        if working is not None and result.fit.largest_batch and result.asked:
+            result.fit = replace(result.fit, largest_at_ease=largest_batch(working, curve.room(target)))
+    result.what_if = [what_if(curve, working, batch, target) for batch in neighbours(curve)]
     result.iterations = iterations(estimate)
     result.remedies = remedies(curve, gpu)
     if whole:
@@ -82,17 +91,25 @@ def answer(estimate: Estimate, target: Target | None = None, *, whole: bool = Fa
     return result
 
 
-def convolutions(curve: Curve, gpu: Gpu | None) -> int:
-    """Bytes that PyTorch reserves on top since cuDNN's convolutions take workspaces (`memory.workspaces`).
+def with_workspaces(curve: Curve, gpu: Gpu | None) -> Curve | None:
+    """The curve of the same step where cuDNN's convolutions take workspaces (`memory.workspaces`); None without them.
 
     They do not decide what fits: where memory is short, cuDNN takes an algorithm with a smaller one.
     """
     one = curve.first
     if one.step is None or (gpu is not None and gpu.vendor != "NVIDIA") or one.step.convolves() is False:
-        return 0
-    working = one.step.estimate(replace(one.plan, convolutions=True))
+        return None
+    return Curve(one.step.estimate(replace(one.plan, convolutions=True)))
+
+
+def workspaces(plain: Estimate, working: Estimate, room: int | None) -> int:
+    """Bytes that PyTorch reserves on top since convolutions take workspaces, as far as there is room for them.
+
+    `room` is what PyTorch can get of the device, None for any. Of a step that does not fit it is no limit.
+    """
     # other blocks are cut and joined then, and now and then less is reserved; that is luck
-    return max(0, working.reserved - one.reserved)
+    more = max(0, working.reserved - plain.reserved)
+    return more if room is None or plain.reserved > room else min(more, room - plain.reserved)
 
 
 def fit(curve: Curve, target: Target) -> Fit:
@@ -111,12 +128,13 @@ def neighbours(curve: Curve) -> list[int]:
     return [] if batch is None else [size for size in (batch // 2, 2 * batch) if size]
 
 
-def what_if(curve: Curve, batch: int, target: Target | None, workspaces: int) -> WhatIf:
-    """The bytes at another batch size; the workspaces of convolutions, given for the one of the curve, grow with it."""
-    one, other = curve.first, curve.at(batch)
-    gpu = target.gpu if target is not None else None
-    convolves = one.step.convolves() if one.step is not None else None
-    device = device_total(other.reserved, gpu, convolves, workspaces * batch // (one.batch_size or batch))
+def what_if(curve: Curve, working: Curve | None, batch: int, target: Target | None) -> WhatIf:
+    """The bytes at another batch size; `working` is the curve with the workspaces of convolutions."""
+    other, step = curve.at(batch), curve.first.step
+    room = curve.room(target) if target is not None else None
+    more = workspaces(other, working.at(batch), room) if working is not None else 0
+    gpu, convolves = target.gpu if target is not None else None, step.convolves() if step is not None else None
+    device = device_total(other.reserved, gpu, convolves, more)
     return WhatIf(batch, other.peak.allocated, other.reserved, device.expected)
 
 

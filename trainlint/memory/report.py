@@ -41,6 +41,7 @@ def as_object(estimate: Estimate, locate: Locate, found: Answer | None = None) -
             "device_range": [device.low, device.high] if device is not None else None,
             "device_basis": device.why if device is not None else None,
             "convolution_workspaces": found.convolutions if found is not None else 0,
+            "convolution_workspaces_asked": found.asked if found is not None else 0,
             "at": {**at, "phase": peak.phase},
             "terms": {name: peak.roles.get(name, 0) for name in AT_PEAK},
         },
