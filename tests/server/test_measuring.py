@@ -27,6 +27,7 @@ class Net(nn.Module):
         self.conv = nn.Conv2d(3, 64, 3, padding=1)
         self.unused = nn.Linear(8, 8)
         self.head = nn.Linear(64 * 16 * 16, 10)
+        self.meant = nn.Linear(8, 8)  # trainlint: ignore[RT001]
 
     def forward(self, x):
         x = self.conv(x).relu()
@@ -149,7 +150,7 @@ def test_figures_stand_beside_the_estimate(measured: Measured) -> None:
     assert " \u00b7 measured " in lens(editor, train)
     assert lens(editor, train).endswith("(estimate \u00b10 %) \u00b7 measure again")
     # 32 x 64 x 16 x 16 floats that the ReLU made
-    assert hints(editor, model)[11] == "measured 2.0 MiB"
+    assert hints(editor, model)[12] == "measured 2.0 MiB"
     table = hover(editor, model, "x = self.conv")
     stays = next(line.split() for line in table.splitlines() if line.startswith("stays"))
     assert stays[-4:] == ["2.0", "MiB", "2.0", "MiB"]
@@ -193,12 +194,30 @@ def test_findings_of_the_step_are_diagnostics(measured: Measured) -> None:
     assert [model.slice(each["range"]) for each in found] == ["self.unused = nn.Linear(8, 8)"] * 2
 
 
+def test_the_configuration_selects_what_a_step_shows(measured: Measured) -> None:
+    editor, model = measured.editor, measured.model
+    path = editor.root / "trainlint.toml"
+
+    def shown() -> bool:
+        pushed = editor.pushed.get(model.uri, {"diagnostics": []})["diagnostics"]
+        return "RT001" in {each["code"] for each in [*pushed, *editor.pull(model)["items"]]}
+
+    assert editor.until(shown)
+    path.write_text('ignore = ["RT"]\n')
+    changed = {"changes": [{"uri": uri(path), "type": 1}]}
+    editor.notify("workspace/didChangeWatchedFiles", changed)
+    assert editor.until(lambda: not shown())
+    path.unlink()
+    editor.notify("workspace/didChangeWatchedFiles", {"changes": [{"uri": uri(path), "type": 3}]})
+    assert editor.until(shown)
+
+
 def test_edits_make_it_old_and_take_away_what_they_touch(measured: Measured) -> None:
     editor, train, model = measured.editor, measured.document, measured.model
     before = hints(editor, model)
     editor.change(model, 0, 0, "# a remark\n")
     moved = hints(editor, model)
-    assert moved[12] == "measured before the edit 2.0 MiB"
+    assert moved[13] == "measured before the edit 2.0 MiB"
     assert "measured before the edit" in lens(editor, train)
     assert "the text has changed since" in hover(editor, model, "x = self.conv")
     editor.replace(model, "x.flatten(1)", "x.flatten(1).contiguous()")
@@ -276,7 +295,7 @@ def test_a_report_made_elsewhere_is_opened(start: StartEditor, tmp_path: Path, r
     model = editor.open(tmp_path / "net.py", MODEL.replace("64", "32"))
     assert not hints(editor, model)
     editor.set(model, MODEL)
-    assert hints(editor, model)[11] == "measured 2.0 MiB"
+    assert hints(editor, model)[12] == "measured 2.0 MiB"
     for name, text in {
         "no.json": "{}",
         "text.json": "x",

@@ -18,14 +18,16 @@ if TYPE_CHECKING:
     from trainlint.memory.recording import Measured
     from trainlint.memory.report import Locate
     from trainlint.project.measuring import Job
+    from trainlint.project.session import Session
 
 FAILED = 1
 
 
 def show_measure(options: argparse.Namespace) -> int:
     """Run and print. 0 when the step was measured, 1 when the program did not come that far, 2 for wrong use."""
+    session = session_of(options)
     if (options.file or "").endswith(".json"):
-        return show_file(read_report(options.file), options)
+        return show_file(read_report(options.file), session, options)
     if options.from_snapshot is not None:
         return show(as_object(snapshot_of(options), locate), options)
     sys.stdout.flush()
@@ -36,9 +38,40 @@ def show_measure(options: argparse.Namespace) -> int:
         print(f"trainlint: {one_line(why)}", file=sys.stderr)
         return FAILED
     told["files"] = hashes_of(told)
+    told["findings"] = applying(session, told["findings"])
     if options.file is not None:
-        told["estimate"] = beside_estimate(options.file, told)
+        told["estimate"] = beside_estimate(session, options.file, told)
     return show(told, options)
+
+
+def session_of(options: argparse.Namespace) -> Session:
+    """The session of the program's workspace, with what the options select. Raises UsageError for unknown rules."""
+    from trainlint.project.config import Overrides
+    from trainlint.project.session import Session
+
+    overrides = Overrides(
+        config=options.config,
+        select=None if options.select is None else tuple(options.select),
+        ignore=tuple(options.ignore or ()),
+        extend_select=tuple(options.extend_select or ()),
+    )
+    path = os.path.abspath(options.file or os.path.join(os.getcwd(), ""))
+    session = Session([root_of(path)], overrides)
+    session.settings.check()
+    session.settings.config(os.path.dirname(path))
+    return session
+
+
+def applying(session: Session, found: list[dict[str, Any]], silence: bool = True) -> list[dict[str, Any]]:
+    from trainlint.project.runtime_findings import applying
+
+    return applying(session, found, silence)
+
+
+def selected(told: dict[str, Any], session: Session) -> dict[str, Any]:
+    """A report of a file with the findings that are selected here. What their texts say is not known any more."""
+    found = told.get("findings")
+    return {**told, "findings": applying(session, found, silence=False)} if found else told
 
 
 def measured(job: Job, options: argparse.Namespace, stdout: int | None) -> tuple[dict[str, Any] | None, str]:
@@ -66,18 +99,14 @@ def hashes_of(told: dict[str, Any]) -> dict[str, str]:
     return {path: name for path, name in known.items() if name is not None}
 
 
-def beside_estimate(file: str, told: dict[str, Any]) -> dict[str, Any] | None:
+def beside_estimate(session: Session, file: str, told: dict[str, Any]) -> dict[str, Any] | None:
     """The static estimate of the loop that was measured and how it differs; None where there is none."""
     from trainlint.project.beside import difference, estimated
-    from trainlint.project.session import Session
-
-    path = os.path.abspath(file)
-    session = Session([root_of(path)])
 
     def located(path: str, line: int) -> tuple[str, int | None, int]:
         return (relative(path), *session.located(path, line))
 
-    return difference(estimated(session, path, told, located), told)
+    return difference(estimated(session, os.path.abspath(file), told, located), told)
 
 
 def as_object(measured: Measured, locate: Locate) -> dict[str, Any]:
@@ -99,14 +128,15 @@ def snapshot_of(options: argparse.Namespace) -> Measured:
         raise UsageError(f"{options.from_snapshot}: {error}") from error
 
 
-def show_file(told: dict[str, Any], options: argparse.Namespace) -> int:
+def show_file(told: dict[str, Any], session: Session, options: argparse.Namespace) -> int:
     """Print a report that was made elsewhere. Raises UsageError for a file that is none."""
-    if options.compare is not None:
-        return show(told, options)
     try:
-        return show(told, options)
+        told = selected(told, session)
+        if options.compare is None:
+            return show(told, options)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise UsageError(f"{options.file}: it is no report of `memory` or `measure`: {error!r}") from error
+    return show(told, options)
 
 
 def show(told: dict[str, Any], options: argparse.Namespace) -> int:

@@ -118,6 +118,8 @@ def _measure(parser: argparse.ArgumentParser) -> None:
         help="lay the JSON report of `memory` or of another run beside",
     )
     parser.add_argument("--python", metavar="PATH", help="the interpreter of the program (default: this one)")
+    parser.add_argument("--config", metavar="PATH", help="use this configuration file")
+    _selection(parser)
     _report(parser)
 
 
@@ -150,8 +152,7 @@ def _positive(text: str) -> int:
     raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
 
 
-def _check(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("paths", nargs="*", metavar="PATH", help="files and folders, or - for stdin (default: .)")
+def _selection(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     rules = parser.add_argument_group("rules (codes, ids, families or ALL, separated by commas)")
     for name, text in (
         ("--select", "use these rules instead of the configured ones"),
@@ -159,6 +160,12 @@ def _check(parser: argparse.ArgumentParser) -> None:
         ("--extend-select", "use these rules besides the others"),
     ):
         rules.add_argument(name, action="extend", type=_words, metavar="RULES", help=text)
+    return rules
+
+
+def _check(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("paths", nargs="*", metavar="PATH", help="files and folders, or - for stdin (default: .)")
+    rules = _selection(parser)
     rules.add_argument("--preview", action="store_true", help="use rules that are still in preview")
     fixing = parser.add_argument_group("fixing")
     fixing.add_argument("--fix", action="store_true", help="apply the safe fixes")

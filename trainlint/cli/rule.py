@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from trainlint.project.config import nearest
 from trainlint.project.errors import UsageError
 from trainlint.rules.registry import DOCS_BASE, OWN_CODES, Rule, all_rules
+from trainlint.rules.runtime import FAMILY, RUNTIME_CODES
 
 if TYPE_CHECKING:
     import argparse
@@ -44,6 +45,9 @@ def _pages() -> list[dict[str, Any]]:
     for code, (id, family, level, summary) in OWN_CODES.items():
         doc = f"{summary}."
         pages.append(_entry(code, id, family, level, "0.1", False, summary, doc, f"{DOCS_BASE}{id}"))
+    for code, each in RUNTIME_CODES.items():
+        url = f"{DOCS_BASE}{each.id}"
+        pages.append(_entry(code, each.id, FAMILY, each.level, "0.1", False, each.summary, each.doc, url))
     return sorted(pages, key=lambda page: str(page["code"]))
 
 

@@ -8,6 +8,7 @@ from typing import cast
 from trainlint.project.config import Config, Overrides
 from trainlint.rules.finding import Finding, Level
 from trainlint.rules.registry import OWN_CODES, Rule, all_rules, selectors
+from trainlint.rules.runtime import RUNTIME_CODES
 
 
 def enabled_codes(config: Config, overrides: Overrides) -> frozenset[str]:
@@ -56,7 +57,7 @@ def _releveled(finding: Finding, levels: Mapping[str, str]) -> Finding:
 
 def _default_codes() -> frozenset[str]:
     rules = {code for code, rule in all_rules().items() if rule.level != "hint"}
-    return frozenset(rules | {code for code in OWN_CODES if code != "TR900"})
+    return frozenset(rules | {code for code in OWN_CODES if code != "TR900"} | RUNTIME_CODES.keys())
 
 
 def _hidden_preview(code: str, named: set[str]) -> bool:
@@ -84,4 +85,5 @@ def _exactness(word: str) -> int:
 
 def _exact_words() -> set[str]:
     rules = {word for rule in all_rules().values() for word in (rule.code, rule.id)}
-    return rules | {word for code, (id, *_) in OWN_CODES.items() for word in (code, id)}
+    runtime = {word for code, (id, *_) in RUNTIME_CODES.items() for word in (code, id)}
+    return rules | runtime | {word for code, (id, *_) in OWN_CODES.items() for word in (code, id)}

@@ -310,6 +310,13 @@ class Session:
             findings += late_suppressions(path, document, joined, base, analyser, raw, self.settings)
         return in_cells(found, path, joined), tuple(findings), bool(broken_lines(document.module)[0])
 
+    def level_of(self, path: str, finding: Finding, silence: bool = True) -> str | None:
+        """The level of a finding of a measured step in a file; None where it does not apply. Raises ConfigError."""
+        from trainlint.project.runtime_findings import level_of
+
+        document, joined = self._at_hand(path) if silence else (None, None)
+        return level_of(finding, document, joined, self.settings)
+
     def frameworks(self, path: str) -> list[str]:
         """The training frameworks that a file imports, by name."""
         from trainlint.analysis.frameworks import frameworks_of

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from trainlint.project.config import nearest
 from trainlint.rules.finding import Edit, Finding, Fix
 from trainlint.rules.registry import DOCS_BASE, OWN_CODES, selectors
+from trainlint.rules.runtime import RUNTIME_CODES
 from trainlint.text.place import Comment, Span
 
 if TYPE_CHECKING:
@@ -169,9 +170,9 @@ def _unused(path: str, directive: Directive, judged: frozenset[str], lines: list
 
 
 def _is_judged(word: Word, judged: frozenset[str]) -> bool:
-    """May a word be called unused? Only where all it means was looked for."""
-    own = word.codes & OWN_CODES.keys()
-    return bool(word.codes) and word.codes - own <= judged and word.codes != own
+    """May a word be called unused? Only where all it means was looked for; what a measured step shows never is."""
+    looked_for = word.codes - OWN_CODES.keys() - RUNTIME_CODES.keys()
+    return bool(looked_for) and looked_for <= judged
 
 
 def _finding(code: str, path: str, span: Span, message: str, fix: Fix | None = None) -> Finding:

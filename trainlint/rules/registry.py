@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from trainlint.rules.finding import Level
+from trainlint.rules.runtime import FAMILY, RUNTIME_CODES
 
 DOCS_BASE = "https://trainlint.github.io/trainlint/rules/"
 
@@ -105,6 +106,7 @@ def selectors() -> dict[str, frozenset[str]]:
     table: dict[str, set[str]] = {}
     entries = [(r.code, r.id, r.family) for r in all_rules().values()]
     entries += [(code, id, family) for code, (id, family, _, _) in OWN_CODES.items()]
+    entries += [(code, each.id, FAMILY) for code, each in RUNTIME_CODES.items()]
     for code, id, family in entries:
         for word in (code, id, family, code.rstrip("0123456789"), "ALL"):
             table.setdefault(word, set()).add(code)

@@ -448,6 +448,7 @@ class App:
         for source in self.sources:
             self.publisher.soon(source, 0)
             self.models.soon(source, 0)
+        self._later(self.measuring.judge_again())
         if self.client.pulls and self.client.refresh_diagnostics:
             self._later(self._quietly(self.server.workspace_diagnostic_refresh_async))
 

@@ -17,6 +17,7 @@ def content(markdown: str, client: Client) -> lsp.MarkupContent:
 def rule_page(word: str) -> str | None:
     """Markdown about a rule by its code or id, or about a family; None for a word that names nothing."""
     from trainlint.rules.registry import DOCS_BASE, OWN_CODES, all_rules
+    from trainlint.rules.runtime import FAMILY, RUNTIME_CODES
 
     rules = all_rules()
     for rule in rules.values():
@@ -26,6 +27,16 @@ def rule_page(word: str) -> str | None:
     for code, (id, _, level, summary) in OWN_CODES.items():
         if word in (code, id):
             return f"**{code}** `{id}` · {level}\n\n{summary}.\n\n[{DOCS_BASE}{id}]({DOCS_BASE}{id})"
+    for code, each in RUNTIME_CODES.items():
+        if word in (code, each.id):
+            url = f"{DOCS_BASE}{each.id}"
+            rest = each.doc.partition("\n")[2]
+            return f"**{code}** `{each.id}` · {each.level}\n\n{each.summary}\n{rest}\n\n[{url}]({url})"
+    if word in (FAMILY, "RT"):
+        lines = [
+            f"- **{code}** [{each.id}]({DOCS_BASE}{each.id}): {each.summary}" for code, each in RUNTIME_CODES.items()
+        ]
+        return "\n".join(["What a measured step shows of mistakes:", "", *lines])
     family = [rule for rule in rules.values() if word in (rule.family, rule.code.rstrip("0123456789"))]
     if not family:
         return None

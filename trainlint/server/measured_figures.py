@@ -135,25 +135,13 @@ def completed(checked: Checked, measured: Measurements, sources: OpenSources) ->
 
 def findings_of(source: Source, measured: Measurements) -> list[Finding]:
     """What a measured step showed of a source, on the present lines."""
+    from trainlint.project.runtime_findings import as_finding
+
     result = []
     for index, line, found in measured.findings(source):
         body = source.parts[index].body
         text = body.text[body.lines.offset(line, 1) : body.lines.offset(line, END)]
         span = Span(line, len(text) - len(text.lstrip()) + 1, line, len(text.rstrip()) + 1)
-        result.append(as_finding(found, source.path, span, index if source.notebook else None))
+        cell = index if source.notebook else None
+        result.append(replace(as_finding(found, source.path), span=span, cell=cell))
     return result
-
-
-def as_finding(found: Mapping[str, Any], path: str, span: Span, cell: int | None) -> Finding:
-    return Finding(
-        code=found["code"],
-        id=found["id"],
-        family=found["family"],
-        level=found["level"],
-        certainty=found["certainty"],
-        message=found["message"],
-        path=path,
-        span=span,
-        cell=cell,
-        url=found.get("url") or "",
-    )

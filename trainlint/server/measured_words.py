@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trainlint.memory.wording import escaped, size
@@ -87,13 +87,16 @@ def change(row: Mapping[str, Any]) -> str:
     return f"{100 * row['change'] / row['old']:+.1f} %"
 
 
-def summary(report: Mapping[str, Any], rows: Mapping[str, Mapping[str, Any]] | None) -> str:
-    """What the person is told when the run is over."""
+def summary(
+    report: Mapping[str, Any],
+    rows: Mapping[str, Mapping[str, Any]] | None,
+    found: Sequence[Mapping[str, Any]] = (),
+) -> str:
+    """What the person is told when the run is over; `found` are the findings that are shown."""
     batch = f" at batch {report['batch_size']:,}" if report["batch_size"] else ""
     text = f"one step{batch} takes {size(report['peak']['allocated'])} at its peak, measured {report['how']}"
     if rows and rows["peak allocated"]["old"]:
         text += f"; the estimate was {size(rows['peak allocated']['old'])}"
-    found = report.get("findings") or ()
     if found:
         text += (
             f"; {len(found)} finding{'s' if len(found) > 1 else ''}: {', '.join(sorted({f['code'] for f in found}))}"

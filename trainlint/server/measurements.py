@@ -7,7 +7,7 @@ text changes, everything goes when that of the training loop does, and all comes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -32,6 +32,8 @@ class Result:
     estimate: Mapping[str, Any] | None = None
     kept: Mapping[Place, int] = field(default_factory=dict)
     rows: Mapping[str, Mapping[str, Any]] | None = None
+    # those of the report that are selected and not silenced, at their levels
+    findings: Sequence[Mapping[str, Any]] = ()
 
     @property
     def name(self) -> tuple[object, ...]:
@@ -78,6 +80,18 @@ class Measurements:
         self._results = [each for each in self._results if each not in gone]
         for open_source in self._sources:
             self._renew(open_source)
+
+    @property
+    def results(self) -> list[Result]:
+        """The newest first."""
+        return list(self._results)
+
+    def judged(self, result: Result, findings: Sequence[Mapping[str, Any]]) -> None:
+        """Other findings of a result apply now: the configuration has changed."""
+        if list(result.findings) != list(findings):
+            result.findings = findings
+            for source in self._sources:
+                self._renew(source)
 
     # texts come and go
 
@@ -129,10 +143,13 @@ class Measurements:
             if result is not None and not self._superseded(result, source):
                 self._marks[key] = list(placed(result, part, _text(source, index)))
             else:
-                self._marks[key] = [mark for mark in self._marks.get(key, ()) if mark.about.result in self._results]
+                self._marks[key] = [mark for mark in self._marks.get(key, ()) if self._kept(mark.about)]
         after = [mark.about.about for part in source.parts for mark in self._findings(part)]
         if before != after and not quiet:
             self._changed(source)
+
+    def _kept(self, shown: Shown) -> bool:
+        return shown.result in self._results and (not shown.finding or shown.about in shown.result.findings)
 
     def _fresh(self, source: Source, part: Part) -> Result | None:
         """The newest result about just this text."""
@@ -205,7 +222,7 @@ def placed(result: Result, part: Part, text: Text) -> Iterator[Mark[Shown]]:
         return Mark(start, end, shown, whole=True)
 
     here = [(each["line"], each, False) for each in result.report["lines"] if _place(each) == text]
-    here += [(each["line"], each, True) for each in result.report.get("findings") or () if _place(each) == text]
+    here += [(each["line"], each, True) for each in result.findings if _place(each) == text]
     if result.loop[:2] == text:
         here.append((result.loop[2], None, False))
     for line, about, finding in here:

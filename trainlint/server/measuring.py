@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -121,7 +121,7 @@ class Measuring:
             return self._answer(wish, str(why), measured=False)
         self.measurements.add(result)
         self._shown()
-        return self._answer(wish, measured_words.summary(result.report, result.rows), measured=True)
+        return self._answer(wish, measured_words.summary(result.report, result.rows, result.findings), measured=True)
 
     async def cancel_measure(self, *arguments: Any) -> dict[str, Any]:
         """End the run that goes on. What was measured before is kept."""
@@ -147,7 +147,7 @@ class Measuring:
             return self._answer(wish, str(why), measured=False)
         self.measurements.add(result)
         self._shown()
-        text = measured_words.summary(result.report, result.rows)
+        text = measured_words.summary(result.report, result.rows, result.findings)
         if self.measurements.stale(result):
             text += "; the text has changed since, where it has no lines are shown"
         return self._answer(wish, text, measured=True)
@@ -257,8 +257,9 @@ class Measuring:
         from trainlint.project.beside import difference, kept
 
         path = report["loop"]["path"]
+        findings = await self._applying(report)
         if path is None or self._sources.by_path(path) is None:
-            return Result(report, hashes)
+            return Result(report, hashes, findings=findings)
 
         def estimate(session: Session, heed: Callable[[], None]) -> tuple[dict[str, Any] | None, dict[Place, int]]:
             from trainlint.memory.report import as_object
@@ -281,7 +282,27 @@ class Measuring:
         for row in (rows or {}).values():
             # reasons name files; there is no room for whole paths
             row["why"] = row["why"] and row["why"].replace(os.path.join(os.path.dirname(path), ""), "")
-        return Result(report, hashes, estimated, stays, rows)
+        return Result(report, hashes, estimated, stays, rows, findings)
+
+    async def _applying(self, report: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """The findings of a report that are selected and not silenced. Where the configuration is broken, all."""
+        from trainlint.project.errors import UsageError
+        from trainlint.project.runtime_findings import applying
+
+        found = list(report.get("findings") or ())
+
+        def judge(session: Session) -> list[dict[str, Any]]:
+            try:
+                return applying(session, found)
+            except UsageError:
+                return found
+
+        return await self._worker.run(judge) if found else found
+
+    async def judge_again(self) -> None:
+        """The configuration may have changed."""
+        for result in self.measurements.results:
+            self.measurements.judged(result, await self._applying(result.report))
 
     # a report
 
