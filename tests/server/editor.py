@@ -82,6 +82,7 @@ class Editor:
         root: Path,
         settings: dict[str, Any] | None = None,
         command: list[str] = COMMAND,
+        pid: int | None = None,
         **changes: Any,
     ) -> None:
         self.name, self.root, self.settings = name, root, settings
@@ -102,7 +103,7 @@ class Editor:
         threading.Thread(target=self._read, daemon=True).start()
         self.result = self.request(
             "initialize",
-            {**self.start_params, "processId": None, "rootUri": uri(root),
+            {**self.start_params, "processId": pid, "rootUri": uri(root),
              "workspaceFolders": [{"uri": uri(root), "name": "ws"}]},
         )  # fmt: skip
         self.server = self.result["capabilities"]

@@ -5,6 +5,7 @@ Everything is plain text with places, so that it can be shown when the program t
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -105,15 +106,16 @@ def function_around(file: File, line: int) -> ir.FunctionDef | None:
     """The innermost function of a file whose body has this line."""
     found: ir.FunctionDef | None = None
     block: list[ir.Stmt] = file.document.module.body
-    while block:
-        before = [stmt for stmt in block if stmt.first_line <= line]
-        if not before:
-            break
-        stmt = before[-1]
+    while before := bisect_right(block, line, key=starts):
+        stmt = block[before - 1]
         if isinstance(stmt, ir.FunctionDef):
             found = stmt
-        block = [inner for body in inner_blocks(stmt) for inner in body]
+        block = sorted((inner for body in inner_blocks(stmt) for inner in body), key=starts)
     return found
+
+
+def starts(stmt: ir.Stmt) -> int:
+    return stmt.first_line
 
 
 def inner_blocks(stmt: ir.Stmt) -> Iterator[list[ir.Stmt]]:

@@ -6,13 +6,14 @@ import asyncio
 import functools
 import logging
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lsprotocol import types as lsp
 from pygls.exceptions import JsonRpcException
 
-from trainlint.server import documents, figures, hover, measured_figures, measured_push
+from trainlint.server import documents, figures, hover, measured_figures, measured_push, parent
 from trainlint.server.actions import KINDS, Actions, wanted
 from trainlint.server.checks import Checked, Checks
 from trainlint.server.client import Client, read_client
@@ -112,10 +113,18 @@ class App:
             )
             empty = functools.partial(lsp.RelatedFullDocumentDiagnosticReport, items=[])
             self.server.feature(lsp.TEXT_DOCUMENT_DIAGNOSTIC, options)(guarded(self.diagnostic, empty))
+        if params.process_id is not None:
+            parent.watch(params.process_id, self._end)
         self._apply_settings(params.initialization_options)
         self.measuring.trusted = trusted(params.initialization_options)
         self.measuring.shows_progress = self.client.progress
         self._renew_session()
+
+    def _end(self) -> None:
+        """Stop; may be called from any thread."""
+        if self._loop is not None:
+            with suppress(RuntimeError):  # it has ended already
+                self._loop.call_soon_threadsafe(self.server.end)
 
     async def initialized(self, _: lsp.InitializedParams) -> None:
         await self._register_dynamically()
@@ -293,7 +302,8 @@ class App:
     async def _known(self, path: str, line: int, column: int, cell: int | None) -> tuple[str | None, Span | None]:
         """What the session knows of a place. While it is busy with a newer text, what it knew of the last one."""
         current, seen = await self.worker.glance(lambda session: session.glance(path, line, column, cell))
-        if not current:
+        # work that has taken longer than we would wait is not about to end
+        if not current and (seen is None or self.worker.spent() < PATIENT_HOVER):
             exact = asyncio.ensure_future(
                 self.worker.idle(lambda session, heed: session.hover(path, line, column, cell, heed))
             )

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from typing import Any
+import threading
+from typing import Any, BinaryIO
 
 from lsprotocol import types as lsp
 from pygls.exceptions import JsonRpcException
+from pygls.io_ import StdoutWriter, run_async
 from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol, default_converter
 
 from trainlint import __version__
+from trainlint.server.wire import Reader
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +68,25 @@ class Server(LanguageServer):
         )
         for method in _OURS:
             self.protocol.fm.builtin_features.pop(method, None)
+        self._reader: Reader | None = None
+
+    def speak(self, messages: BinaryIO, answers: BinaryIO) -> None:
+        """Serve the client until it says `exit` or there are no more messages."""
+        self._reader = Reader(messages)
+        self.protocol.set_writer(StdoutWriter(answers))
+        try:
+            asyncio.run(
+                run_async(threading.Event(), self._reader, self.protocol, error_handler=self.report_server_error)
+            )
+        except BrokenPipeError:
+            logger.warning("the client is gone")
+        except (KeyboardInterrupt, SystemExit):
+            pass
+
+    def end(self) -> None:
+        """Stop as if the client had closed its pipe. Call it in the event loop's thread."""
+        if self._reader is not None:
+            self._reader.end()
 
     def report_server_error(self, error: Exception, source: Any) -> None:
         """Only the log hears of it: the person at the editor can do nothing about an error of ours."""

@@ -12,7 +12,7 @@ USAGE = "usage: trainlint server [--stdio] [--verbose]"
 
 
 def serve(argv: Sequence[str] = ()) -> int:
-    """Speak LSP until the client says `exit` or closes our standard input.
+    """Speak LSP until the client says `exit`, closes our standard input or dies.
 
     Returns 0 after `shutdown` and `exit`, 1 when the client ended without `shutdown`, 2 for an unknown argument.
     Everything but LSP goes to standard error.
@@ -34,14 +34,21 @@ def serve(argv: Sequence[str] = ()) -> int:
     logging.getLogger("pygls").setLevel(logging.WARNING)
 
     from trainlint.server.app import App
+    from trainlint.server.garbage import defer
     from trainlint.server.language_server import Server
 
     # the loop answers while the analysis runs: it must not wait long for the interpreter's lock
     sys.setswitchinterval(0.001)
+    defer()
     server = Server()
     App(server)
-    server.start_io(sys.stdin.buffer, _own_stdout())
+    server.speak(_own_stdin(), _own_stdout())
     return 0 if server.protocol.was_shut_down else 1
+
+
+def _own_stdin() -> BinaryIO:
+    """Standard input for LSP alone: Python closes `sys.stdin` when it ends, and must not wait for one who reads."""
+    return os.fdopen(os.dup(sys.stdin.fileno()), "rb")
 
 
 def _own_stdout() -> BinaryIO:

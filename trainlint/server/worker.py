@@ -11,6 +11,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
+from trainlint.server.garbage import Garbage
+
 if TYPE_CHECKING:
     from trainlint.project.session import Session
 
@@ -48,8 +50,8 @@ class Worker:
         self._jobs: deque[tuple[Callable[[], None], bool]] = deque()
         self._background: deque[Callable[[], None]] = deque()
         self._glances: deque[Callable[[], None]] = deque()
-        # when the work in progress began
-        self._began = 0.0
+        # when the work in progress began, None where there is none
+        self._began: float | None = None
         # how many of the jobs are changes
         self._changes = 0
         self._news = threading.Condition()
@@ -106,7 +108,7 @@ class Worker:
         Raises GiveWay where the job works on a text that has changed, and somebody waits or it has taken long already.
         """
         if self._changes:
-            if self._glances or time.monotonic() - self._began > OUTDATED:
+            if self._glances or self.spent() > OUTDATED:
                 raise GiveWay
             return
         while self._glances:
@@ -146,6 +148,11 @@ class Worker:
             self._news.notify()
         return await future
 
+    def spent(self) -> float:
+        """Seconds that the work in progress has taken; 0 where there is none. From any thread."""
+        began = self._began
+        return 0.0 if began is None else time.monotonic() - began
+
     def renew(self, make: Callable[[], Session]) -> None:
         """Build a new session before the next job; what was open must be posted again afterwards."""
 
@@ -166,17 +173,25 @@ class Worker:
             self._news.notify()
 
     def _loop(self) -> None:
+        garbage = Garbage()
         while True:
+            if not self._wanted():
+                garbage.relieve()
             with self._news:
-                self._news.wait_for(lambda: self._jobs or self._background or self._glances)
+                if not self._news.wait_for(self._wanted, garbage.patience):
+                    job = garbage.collect
                 # a glance sees the changes that were posted before it
-                if self._jobs and (self._changes or not self._glances):
+                elif self._jobs and (self._changes or not self._glances):
                     job, change = self._jobs.popleft()
                     self._changes -= change
                 else:
                     job = (self._glances or self._background).popleft()
                 self._began = time.monotonic()
             job()
+            self._began = None
+
+    def _wanted(self) -> bool:
+        return bool(self._jobs or self._background or self._glances)
 
     def _settle(self, loop: asyncio.AbstractEventLoop, future: asyncio.Future[T], work: Callable[[], T]) -> None:
         """Give the result or the error of the work to the future; GiveWay passes through."""
