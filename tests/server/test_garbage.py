@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import pytest
 
-from trainlint.server.garbage import MOST, NEW, Garbage, defer
+from trainlint.server.garbage import LATEST, MOST, NEW, PAUSE, QUIET, Garbage, defer
 from trainlint.server.worker import Worker
 
 
@@ -83,25 +83,45 @@ def test_the_worker_collects_when_it_rests(full: list[str]) -> None:
     assert set(full) == {"trainlint-analysis"}
 
 
-def test_what_is_new_is_freed_between_jobs_where_there_is_no_rest(full: list[str]) -> None:
+def test_what_is_new_is_freed_in_short_pauses(full: list[str]) -> None:
     defer()
     garbage = Garbage()
-    garbage.collect()
-    ring = old_ring()
+    garbage.rest()
+    assert garbage.patience is None
+    ring, kept = old_ring(), Ring()
+    assert garbage.patience == QUIET
+    old = weakref.ref(kept)
     grow_old(NEW)
-    garbage.relieve()
+    assert garbage.patience == PAUSE
+    garbage.rest()
     assert ring() is None
-    kept = Ring()
+    # it was in use then, so only a full collection looks at it again
+    del kept
+    grow_old(NEW)
+    garbage.rest()
+    assert old() is not None
+    assert garbage.patience == QUIET
+    garbage.rest()
+    assert old() is None
+    assert len(full) == 4
+
+
+def test_without_any_pause_it_is_done_between_jobs(full: list[str]) -> None:
+    defer()
+    garbage = Garbage()
+    garbage.rest()
+    ring, kept = old_ring(), Ring()
     old = weakref.ref(kept)
     grow_old(NEW)
     garbage.relieve()
-    assert len(full) == 3
-    # it was in use then, so only a full collection looks at it again
-    del kept
-    for _ in range(MOST - 2):
-        grow_old(NEW)
+    assert ring() is not None
+    for _ in range(MOST):
+        grow_old(LATEST)
         garbage.relieve()
-        assert old() is not None
+    del kept
+    assert ring() is None
+    assert old() is not None
+    grow_old(LATEST)
     garbage.relieve()
     assert old() is None
-    assert garbage.patience is None
+    assert len(full) == MOST + 2

@@ -170,10 +170,10 @@ class Analyser:
         seen: set[tuple[str, Place, str]] = set()
         dead: set[str] = set()
         for fact in facts:
-            self._pause()
             for rule in table.get(type(fact), ()):
                 if rule.code in dead or not wanted(rule, fact):
                     continue
+                self._pause()
                 try:
                     for draft in rule.check(fact):
                         key = (rule.code, draft.place, "")

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import gc
 
-# seconds without work before a full collection
-QUIET = 0.5
-# collections of the young (7,000 objects each) after which what they left is looked through
-NEW = 10
-# times that this is done before a full collection cannot wait any more
+# seconds without work before a full collection, and before what is new is looked through
+QUIET, PAUSE = 0.5, 0.02
+# collections of the young (7,000 objects each) that make it worth while to look through what they left, and after which
+# that waits for no pause
+NEW, LATEST = 10, 50
+# times that this is done before only a full collection helps
 MOST = 30
 _NEVER = 1_000_000
 
@@ -30,20 +31,23 @@ class Garbage:
 
     @property
     def patience(self) -> float | None:
-        """Seconds without work after which to `collect`; None where there is nothing new."""
+        """Seconds without work after which to `rest`; None where there is nothing new."""
+        if gc.get_count()[2] >= NEW:
+            return PAUSE
         return QUIET if self._since_full or gc.get_count()[2] else None
 
-    def relieve(self) -> None:
-        """Between two jobs: what cannot wait."""
-        if self._since_full >= MOST:
-            self.collect()
-        elif gc.get_count()[2] >= NEW:
+    def rest(self) -> None:
+        """Nobody has asked for anything for `patience` seconds."""
+        if gc.get_count()[2] >= NEW and self._since_full < MOST:
             self._since_full += 1
             gc.collect()
-            gc.freeze()
-
-    def collect(self) -> None:
-        self._since_full = 0
-        gc.unfreeze()
-        gc.collect()
+        else:
+            self._since_full = 0
+            gc.unfreeze()
+            gc.collect()
         gc.freeze()
+
+    def relieve(self) -> None:
+        """Between two jobs: what cannot wait for a rest."""
+        if gc.get_count()[2] >= LATEST:
+            self.rest()

@@ -175,11 +175,10 @@ class Worker:
     def _loop(self) -> None:
         garbage = Garbage()
         while True:
-            if not self._wanted():
-                garbage.relieve()
+            garbage.relieve()
             with self._news:
                 if not self._news.wait_for(self._wanted, garbage.patience):
-                    job = garbage.collect
+                    job = garbage.rest
                 # a glance sees the changes that were posted before it
                 elif self._jobs and (self._changes or not self._glances):
                     job, change = self._jobs.popleft()
