@@ -309,11 +309,17 @@ class Book:
 
     def frozen_but(self, layer: Value | None) -> Book:
         """The book of the same program where only the parameters of one layer are trained."""
-        if layer is None:
-            return self
+        return self if layer is None else self._only_of(self._layers.get(id(layer), ()))
+
+    def stepped_only(self, optimizers: Iterable[Value]) -> Book:
+        """The book of the same program where only the parameters that these optimizers hold are trained."""
+        groups = [group for optimizer in optimizers for group in self.groups(optimizer)]
+        return self._only_of([tensor for group in groups for tensor in self.inside(group.members)])
+
+    def _only_of(self, tensors: Iterable[Tensor]) -> Book:
         other = copy(self)
         other.unknown = dict(self.unknown)
-        other._only = frozenset(tensor.key for tensor in self._layers.get(id(layer), ()) if tensor.trained)
+        other._only = frozenset(tensor.key for tensor in tensors if self.trains(tensor))
         other.buckets = []
         for wrapper in self._wrappers:
             other._wrap(wrapper)

@@ -20,7 +20,7 @@ from trainlint.memory.book import ZERO, Book
 from trainlint.memory.copies import copies, default_dtype
 from trainlint.memory.entries import name_of, strangers
 from trainlint.memory.figures import Figures
-from trainlint.memory.frozen import frozen
+from trainlint.memory.frozen import frozen, useful
 from trainlint.memory.placing import MOVES, Placing
 from trainlint.memory.plan import AS_WRITTEN, Plan
 from trainlint.memory.playback import Outcome, Playback, is_constant
@@ -181,8 +181,25 @@ class Step:
 
     def optimizers(self) -> list[str]:
         """The classes of the optimizers that step in the loop, without their libraries."""
-        found = {id(event.subject): event.subject for event in self.loop.of("step")}
-        return [value.name.rpartition(".")[2] for value in found.values() if isinstance(value, Obj)]
+        return [value.name.rpartition(".")[2] for value in self.steppers() if isinstance(value, Obj)]
+
+    def steppers(self) -> list[Value]:
+        """The optimizers that step in the loop, each once."""
+        return list({id(event.subject): event.subject for event in self.loop.of("step")}.values())
+
+    def idle(self) -> list[Site]:
+        """The operations that have a graph although nobody uses the gradients that come through them."""
+        if not self.steppers():
+            return []
+        attached = frozen(self.entries, self.book, set())
+        left = useful(self.entries, self.book.stepped_only(self.steppers()), set())
+        pairs = zip(self.entries, attached, left, strict=True)
+        return [
+            site
+            for site, with_graph, other in pairs
+            if isinstance(site, Site) and isinstance(with_graph, Site) and isinstance(other, Site)
+            if with_graph.grad and not other.grad
+        ]
 
     def accumulates(self) -> bool:
         """Does the optimizer step in some of the steps only?"""
@@ -226,6 +243,9 @@ class Step:
         detached: set[int] = set()
         if plan.head is not None:
             entries = frozen(entries, book, detached)
+        if plan.no_grad:
+            book = book.stepped_only(self.steppers())
+            entries = useful(entries, book, detached)
         sizes = Sizes(plan.batch, dtypes, detached)
         placing = Placing([*self.before, *entries], book.weighs, everything=bool(self.loop.framework))
         playing = Playback(book, self.loop.loop, placing, sizes, self.program.heed, plan)

@@ -21,7 +21,8 @@ class Plan:
 
     The others change what the program does: `accumulate` steps the optimizer every second time only, `optimizer` is
     the class that takes the place of every optimizer of Adam's kind, and `set_to_none` lets `zero_grad` give the
-    gradients back whatever it is told. With `head` all parameters are frozen but those of this layer. `processes` share
+    gradients back whatever it is told. With `head` all parameters are frozen but those of this layer, with
+    `no_grad` what nobody uses the gradients of has no graph. `processes` share
     what is sharded, where the program does not say how many. With `record` the outcome holds the course of the step.
     """
 
@@ -36,6 +37,7 @@ class Plan:
     optimizer: str | None = None
     set_to_none: bool = False
     head: Value | None = None
+    no_grad: bool = False
     processes: int | None = None
     record: bool = False
 

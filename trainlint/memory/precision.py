@@ -66,7 +66,9 @@ class _Pass:
         self.everywhere = everywhere
         self.entries: list[Entry] = []
         self.region = -1
+        # the operation in progress, and whether it stands for several
         self.whole: Site | None = None
+        self.cut = False
         # the copies of weights that the context in force keeps
         self.copies: dict[int, Array] = {}
 
@@ -92,15 +94,21 @@ class _Pass:
 
     def live(self, live: Live) -> Live:
         """What is held at an entry, the copies of weights included."""
-        return {**live, (-self.region, "autocast"): tuple(self.copies.values())} if self.copies else live
+        held: Live = {(-self.region, "autocast"): tuple(self.copies.values())} if self.copies else {}
+        return {**live, **held}
 
     def add(self, site: Site) -> None:
-        self.entries.append(replace(site, live=self.live(site.live), whole=self.whole))
+        live = self.live(site.live)
+        if self.whole is not None and (self.cut or site.op != self.whole.op):
+            # what the operation was given lives until it is over, not until it is cast
+            self.cut = True
+            live[-self.region, "(operands)"] = self.whole.operands
+        self.entries.append(replace(site, live=live, whole=self.whole))
 
     def site(self, site: Site, autocast: Autocast | None) -> None:
         """An operation with the casts before it."""
         name, layer, inplace, _ = normal(site.op)
-        self.whole = site
+        self.whole, self.cut = site, False
         active = autocast is not None and autocast.on is not False and autocast.device != "cpu"
         policy = POLICIES.get(name) if active and not inplace else None
         half = (autocast.dtype if autocast is not None else None) or "float16"

@@ -77,8 +77,21 @@ def changes(curve: Curve, gpu: Gpu | None) -> Iterator[tuple[str, Plan]]:
     if last is not None:
         where = f" of line {Place(last.file, last.node).line}" if last.node is not None and last.file else ""
         yield f"freezing all but `{last.name.removeprefix('torch.')}`{where}, for fine-tuning", replace(plan, head=last)
+    idle = step.idle()
+    if idle:
+        line = line_in(step, idle[0])
+        yield (
+            f"`torch.no_grad()` around what line {line} computes, whose gradients nobody uses",
+            replace(plan, no_grad=True),
+        )
     if step.keeps_cleared():
         yield "`zero_grad()` without `set_to_none=False`", replace(plan, set_to_none=True)
+
+
+def line_in(step: Step, site: Site) -> int:
+    """The line of the loop's body that an operation belongs to, through the calls that lead to it."""
+    depth = len(step.loop.loop.via)
+    return site.via[depth].first_line if len(site.via) > depth else Place(site.file.path, site.node).line
 
 
 def head(step: Step) -> Obj | None:
