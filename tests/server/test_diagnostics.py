@@ -188,3 +188,19 @@ def test_a_file_that_another_imports_is_read_again(start: Callable[..., Editor],
     changed = [{"uri": uri(tmp_path / "settings.py"), "type": 2}]
     editor.notify("workspace/didChangeWatchedFiles", {"changes": changed})
     assert editor.diagnostics(document, lambda found: not found) == []
+
+
+def test_who_imports_an_edited_module_is_checked_again(editor: Editor) -> None:
+    """Before anything is saved, and back again when the module is closed without saving."""
+    (editor.root / "rates.py").write_text("RATE = 0.001\n")
+    code = "import torch\nfrom torch import nn\nfrom rates import RATE\n\nnet = nn.Linear(3, 2)\n"
+    code += "optimizer = torch.optim.Adam(net.parameters(), lr=RATE)\n"
+    document = editor.open(editor.root / "train.py", code)
+    assert not editor.diagnostics(document, lambda found: True)
+    module = editor.open(editor.root / "rates.py", "RATE = 0.001\n")
+    assert not editor.diagnostics(document, lambda found: True)
+    editor.replace(module, "0.001", "0.5")
+    assert codes(editor.diagnostics(document, lambda found: "LR004" in found)) == {"LR004"}
+    editor.close(module)
+    assert not editor.diagnostics(document, lambda found: "LR004" not in found)
+    editor.close(document)

@@ -61,7 +61,7 @@ class Session:
         self._notebooks: dict[str, Joined] = {}
         # open files: not stored in the cache as they are, and answered from there without an analysis
         self._unstored: set[str] = set()
-        self._recalled: set[str] = set()
+        self._recalled: dict[str, frozenset[str]] = {}
         if diff_base is not None:
             self.set_base(diff_base)
 
@@ -138,7 +138,7 @@ class Session:
         self.workspace.close(path)
         self._notebooks.pop(path, None)
         self._unstored.discard(path)
-        self._recalled.discard(path)
+        self._recalled.pop(path, None)
         self._forget(path)
 
     def check_open(self, path: str, heed: Callable[[], None] | None = None) -> FileReport:
@@ -191,10 +191,21 @@ class Session:
         cache = self._ready_cache()
         if cache is None or key is None or self.workspace.unparsed(path) is None:
             return None
-        report = cache.get(key, self._locate, self._content_hash)
+        read: set[str] = set()
+
+        def content(other: str) -> str | None:
+            read.add(other)
+            return self._content_hash(other)
+
+        report = cache.get(key, self._locate, content)
         if report is not None:
-            self._recalled.add(path)
+            self._recalled[path] = frozenset(read)
         return report
+
+    def reads(self, path: str) -> frozenset[str]:
+        """The paths of the other files that the findings of a file depend on."""
+        asked = frozenset(answer for *_, answer in self.workspace.asked_by(path) if answer is not None)
+        return (asked | self._recalled.get(path, frozenset())) - {path}
 
     def hover(
         self, path: str, line: int, column: int, cell: int | None = None, heed: Callable[[], None] | None = None
@@ -293,7 +304,7 @@ class Session:
         if path in self._recalled:
             # the next key shall find an analysis to build on
             self._judge_open(path, heed)
-            self._recalled.discard(path)
+            self._recalled.pop(path, None)
         rules = weighing(path, self.settings)
         found, raw = self._ready_analyser().notes(
             path,

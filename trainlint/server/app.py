@@ -27,6 +27,7 @@ from trainlint.server.measurements import Measurements
 from trainlint.server.measuring import Measuring
 from trainlint.server.models import Models
 from trainlint.server.publish import TYPING_PAUSE, Publisher
+from trainlint.server.readers import Readers
 from trainlint.server.settings import Settings, read_settings, trusted
 from trainlint.server.uris import document_key, file_path
 from trainlint.server.worker import Worker
@@ -62,6 +63,7 @@ class App:
         self.measured_push = MeasuredPush(server.text_document_publish_diagnostics, self.measured, self.sources)
         self.measuring = Measuring(server, self.worker, self.sources, self.measured, self._show_figures)
         self.checks.complete = self._completed
+        self.readers = Readers(self.checks, self._renew, self._ask_to_pull)
         self.publisher = self._publisher()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._told: set[str] = set()
@@ -161,6 +163,7 @@ class App:
         self.publisher.soon(source, 0)
         self.models.soon(source, 0)
         self.measured.opened(source)
+        self.readers.exchanged(source)
 
     def did_change(self, params: lsp.DidChangeTextDocumentParams) -> None:
         found = self.sources.find(params.text_document.uri)
@@ -181,6 +184,16 @@ class App:
         if measured_push.needed(self.client):
             self.measured_push.tell(source, self.client, self.settings)
         self.publisher.soon(source, TYPING_PAUSE)
+        self.readers.edited(source)
+
+    def _renew(self, source: documents.Source) -> None:
+        """What the findings of a source depend on changed."""
+        self.publisher.soon(source, TYPING_PAUSE)
+        self.models.soon(source, TYPING_PAUSE)
+
+    def _ask_to_pull(self) -> None:
+        if self.client.pulls and self.client.refresh_diagnostics:
+            self._later(self._quietly(self.server.workspace_diagnostic_refresh_async))
 
     def did_save(self, params: lsp.DidSaveTextDocumentParams) -> None:
         self._saved(params.text_document.uri)
@@ -196,6 +209,7 @@ class App:
             self.models.closed(source)
             self.measured.closed(source)
             self.measured_push.closed(source)
+            self.readers.exchanged(source)
 
     def _saved(self, uri: str) -> None:
         """Other files may depend on the saved one, and a client without file watching tells of changes only here."""
@@ -390,8 +404,7 @@ class App:
     def _show_findings(self, source: documents.Source) -> None:
         """The memory of a source has other findings than before."""
         self.publisher.soon(source, 0)
-        if self.client.pulls and self.client.refresh_diagnostics:
-            self._later(self._quietly(self.server.workspace_diagnostic_refresh_async))
+        self._ask_to_pull()
 
     # Settings and the world outside
 

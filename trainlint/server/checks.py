@@ -21,11 +21,16 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """The findings of one snapshot. `epoch` counts changes of configuration, base revision and other files."""
+    """The findings of one snapshot. `epoch` counts changes of configuration, base revision and files on disk.
+
+    `reads` are the paths of other files that the findings depend on, `others` key and revision of those that are open.
+    """
 
     snapshot: Snapshot
     epoch: int
     findings: tuple[Finding, ...]
+    reads: frozenset[str] = frozenset()
+    others: tuple[tuple[str, int], ...] = ()
 
     def of_part(self, index: int) -> list[Finding]:
         """The findings of one cell, or all of a plain file, in the order of the report."""
@@ -108,11 +113,26 @@ class Checks:
             # each time: the session may have been made anew meanwhile
             await self._before_check()
             known = self._results.get(source.key)
-            if known and known.snapshot.revision == source.revision and known.epoch == self._epoch:
+            if known and known.snapshot.revision == source.revision and self._holds(known):
                 return self.complete(known)
             # Shielded: other requests may wait for the same check, and its result is worth keeping.
             await asyncio.shield(self._queue(source.key))
         return None
+
+    def readers(self, source: Source) -> list[Source]:
+        """The other sources whose findings depend on this one, which was opened, edited or closed."""
+        found = [key for key, known in self._results.items() if source.path in known.reads and key != source.key]
+        return [other for key in found if (other := self._sources.by_key(key)) is not None]
+
+    def forget(self, source: Source) -> None:
+        """What the findings of a source depend on was opened or closed: they are computed again when asked for."""
+        self._results.pop(source.key, None)
+
+    def _holds(self, known: Checked) -> bool:
+        """Is what the findings depend on still as it was?"""
+        now = ((key, self._sources.by_key(key)) for key, _ in known.others)
+        revisions = tuple((key, source.revision) for key, source in now if source is not None)
+        return known.epoch == self._epoch and revisions == known.others
 
     def given(self, key: str) -> Snapshot | None:
         """The text of a source that the session has now. For jobs of the worker only."""
@@ -169,7 +189,11 @@ class Checks:
                 return None
             snapshot, epoch = given
             try:
-                return Checked(snapshot, epoch, self._findings(session, snapshot.path))
+                findings = self._findings(session, snapshot.path)
+                reads = session.reads(snapshot.path)
+                given_now = (each for each, _ in self._given.values())
+                others = tuple((each.key, each.revision) for each in given_now if each.path in reads)
+                return Checked(snapshot, epoch, findings, reads, others)
             except GiveWay:
                 # there is a newer text: who waits asks for its findings
                 return None
