@@ -83,6 +83,7 @@ class Editor:
         settings: dict[str, Any] | None = None,
         command: list[str] = COMMAND,
         pid: int | None = None,
+        folders: list[Path] | None = None,
         **changes: Any,
     ) -> None:
         self.name, self.root, self.settings = name, root, settings
@@ -98,13 +99,16 @@ class Editor:
         self.registered: dict[str, Any] = {}
         self.asked: list[str] = []
         self.shown: list[str] = []
+        self.progress: list[dict[str, Any]] = []
+        # by the URI that settings are asked for; else `settings`
+        self.settings_of: dict[str, Any] = {}
         self.garbage: list[bytes] = []
         self.news = threading.Condition()
         threading.Thread(target=self._read, daemon=True).start()
         self.result = self.request(
             "initialize",
             {**self.start_params, "processId": pid, "rootUri": uri(root),
-             "workspaceFolders": [{"uri": uri(root), "name": "ws"}]},
+             "workspaceFolders": [{"uri": uri(folder), "name": folder.name} for folder in folders or [root]]},
         )  # fmt: skip
         self.server = self.result["capabilities"]
         self.encoding = self.server.get("positionEncoding", "utf-16")
@@ -139,6 +143,8 @@ class Editor:
             elif message["method"] == "textDocument/publishDiagnostics":
                 self.pushed[message["params"]["uri"]] = message["params"]
                 self.pushes.append(message["params"])
+            elif message["method"] == "$/progress":
+                self.progress.append(message["params"])
             elif message["method"] == "window/showMessage":
                 self.shown.append(message["params"]["message"])
             self.news.notify_all()
@@ -148,7 +154,8 @@ class Editor:
             for wish in message["params"]["registrations"]:
                 self.registered[wish["method"]] = wish.get("registerOptions")
         if message["method"] == "workspace/configuration":
-            return [self.settings for _ in message["params"]["items"]]
+            scopes = [item.get("scopeUri") for item in message["params"]["items"]]
+            return [self.settings_of.get(scope, self.settings) for scope in scopes]
         return None
 
     def _send(self, message: dict[str, Any]) -> None:

@@ -161,8 +161,8 @@ def test_figures_stand_beside_the_estimate(measured: Measured) -> None:
 
 
 def test_progress_and_output_come_through(measured: Measured) -> None:
-    values = [each["value"] for each in measured.heard if "value" in each]
-    tokens = {each["token"] for each in measured.heard if "value" in each}
+    heard = [each for each in measured.heard if "value" in each and "analysis" not in each["token"]]
+    values, tokens = [each["value"] for each in heard], {each["token"] for each in heard}
     assert [values[0]["kind"], values[-1]["kind"]] == ["begin", "end"]
     assert values[0]["cancellable"]
     shares = [each["percentage"] for each in values[:-1]]

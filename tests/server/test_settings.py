@@ -92,3 +92,40 @@ def test_a_broken_configuration_is_told_once(start: Callable[..., Editor], tmp_p
     config.write_text("")
     editor.notify("textDocument/didSave", {"textDocument": {"uri": uri(config)}})
     assert codes(editor.diagnostics(document, lambda found: "LR004" in found)) == {"LR004"}
+
+
+def test_each_workspace_folder_has_its_settings(start: Callable[..., Editor], tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    for folder in (one, other):
+        folder.mkdir()
+    editor = start("vscode-1.139", folders=[one, other])
+    editor.settings_of = {uri(one): {"lint": {"ignore": ["LR004"]}}, uri(other): {"severity": {"LR004": "hint"}}}
+    editor.notify("workspace/didChangeConfiguration", {"settings": None})
+    here, there = editor.open(one / "small.py", SMALL), editor.open(other / "small.py", SMALL)
+    elsewhere = editor.open(tmp_path / "small.py", SMALL)
+    assert editor.diagnostics(here, lambda found: not found) == []
+    assert [item["severity"] for item in editor.diagnostics(there, lambda found: "LR004" in found)] == [4]
+    assert [item["severity"] for item in editor.diagnostics(elsewhere, lambda found: "LR004" in found)] == [2]
+    # settings of one folder change, then the folder is not one of the workspace any more
+    editor.settings_of[uri(one)] = {"enable": False}
+    editor.notify("workspace/didChangeConfiguration", {"settings": None})
+    assert editor.diagnostics(there, lambda found: "LR004" in found)
+    assert editor.until(lambda: editor.diagnostics(here) == [])
+    assert editor.hover(here, here.find("net = ")) is None
+    assert editor.hover(there, there.find("net = ")) is not None
+    gone = {"added": [], "removed": [{"uri": uri(one), "name": "one"}]}
+    editor.notify("workspace/didChangeWorkspaceFolders", {"event": gone})
+    assert codes(editor.diagnostics(here, lambda found: "LR004" in found)) == {"LR004"}
+    assert editor.shut() == 0
+
+
+def test_a_folder_that_comes_later_is_asked_about(start: Callable[..., Editor], tmp_path: Path) -> None:
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    editor = start("vscode-1.139")
+    document = editor.open(inner / "small.py", SMALL)
+    assert codes(editor.diagnostics(document, lambda found: "LR004" in found)) == {"LR004"}
+    editor.settings_of = {uri(inner): {"lint": {"ignore": ["LR004"]}}}
+    come = {"added": [{"uri": uri(inner), "name": "inner"}], "removed": []}
+    editor.notify("workspace/didChangeWorkspaceFolders", {"event": come})
+    assert editor.diagnostics(document, lambda found: not found) == []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from trainlint.project.config import Overrides
@@ -49,9 +49,11 @@ class Session:
         overrides: Overrides | None = None,
         use_cache: bool = False,
         diff_base: str | None = None,
+        folders: Mapping[str, Overrides] | None = None,
     ) -> None:
+        """`folders` are those with overrides of their own, which hold there in place of `overrides`."""
         self.roots = tuple(os.path.abspath(root) for root in roots)
-        self.settings = Settings(overrides or Overrides())
+        self.settings = Settings(overrides or Overrides(), folders)
         self._workspace: FileWorkspace | None = None
         self._use_cache = use_cache
         self._cache: Cache | None = None

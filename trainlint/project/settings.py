@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from trainlint.project.config import Config, Overrides, check_words, find_config, read_config
@@ -15,12 +16,14 @@ if TYPE_CHECKING:
 class Settings:
     """Remembers the configuration of each folder. Every method may raise ConfigError."""
 
-    def __init__(self, overrides: Overrides) -> None:
+    def __init__(self, overrides: Overrides, folders: Mapping[str, Overrides] | None = None) -> None:
+        """`folders` are those with overrides of their own, which hold in place of the others."""
         self.overrides = overrides
+        self._folders = folders or {}
         self._named: Config | None = None
         self._configs: dict[str, Config] = {}
         self._specs: dict[tuple[str, ...], pathspec.GitIgnoreSpec | None] = {}
-        self._codes: dict[str | None, frozenset[str]] = {}
+        self._codes: dict[tuple[str | None, Overrides], frozenset[str]] = {}
 
     def check(self) -> None:
         """Look at the overrides themselves. Raises UsageError or ConfigError."""
@@ -39,8 +42,14 @@ class Settings:
         """The configuration of the files in a folder, with the overrides applied."""
         known = self._configs.get(folder)
         if known is None:
-            known = self._configs[folder] = self.overrides.apply(self._read(folder))
+            known = self._configs[folder] = self._overrides(folder).apply(self._read(folder))
         return known
+
+    def _overrides(self, folder: str) -> Overrides:
+        """Those of the innermost folder at or around this one that has some of its own."""
+        inside = os.path.join(folder, "")
+        around = [known for known in self._folders if inside.startswith(os.path.join(known, ""))]
+        return self._folders[max(around, key=len)] if around else self.overrides
 
     def _read(self, folder: str) -> Config:
         if self.overrides.config is None:
@@ -65,10 +74,11 @@ class Settings:
         """The codes of the rules that apply to a file."""
         from trainlint.project.selection import codes_of, enabled_codes
 
-        config = self.config(os.path.dirname(path))
-        if config.path not in self._codes:
-            self._codes[config.path] = enabled_codes(config, self.overrides)
-        codes = self._codes[config.path]
+        config, overrides = self.config(os.path.dirname(path)), self._overrides(os.path.dirname(path))
+        key = (config.path, overrides)
+        if key not in self._codes:
+            self._codes[key] = enabled_codes(config, overrides)
+        codes = self._codes[key]
         for pattern, words in config.per_file_ignores.items():
             if self._matches(config, (pattern,), path):
                 codes = codes - codes_of(words)
@@ -78,8 +88,8 @@ class Settings:
         """A text that differs where other settings hold."""
         import json
 
-        config = self.config(os.path.dirname(path))
-        return json.dumps([config.folder, config.values(), self.overrides], sort_keys=True, default=str)
+        config, overrides = self.config(os.path.dirname(path)), self._overrides(os.path.dirname(path))
+        return json.dumps([config.folder, config.values(), overrides], sort_keys=True, default=str)
 
     def _matches(self, config: Config, patterns: tuple[str, ...], path: str) -> bool:
         from trainlint.project.files import gitignore_spec

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-from collections.abc import Awaitable, Callable, Iterable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +15,11 @@ from pygls.exceptions import JsonRpcException
 
 from trainlint.server import documents, figures, hover, measured_figures, measured_push, parent
 from trainlint.server.actions import KINDS, Actions, wanted
+from trainlint.server.busy import Busy
 from trainlint.server.checks import Checked, Checks
 from trainlint.server.client import Client, read_client
 from trainlint.server.diagnostics import part_diagnostics, related_diagnostics, result_id
+from trainlint.server.folders import Folders
 from trainlint.server.git_base import GitBase
 from trainlint.server.guard import guarded
 from trainlint.server.ignore_comment import word_in_ignore
@@ -29,9 +31,8 @@ from trainlint.server.models import Models
 from trainlint.server.publish import TYPING_PAUSE, Publisher
 from trainlint.server.readers import Readers
 from trainlint.server.settings import Settings, read_settings, trusted
-from trainlint.server.uris import document_key, file_path
+from trainlint.server.uris import document_key, file_path, file_uri
 from trainlint.server.worker import Worker
-from trainlint.text.place import Span
 
 if TYPE_CHECKING:
     from trainlint.project.session import Session
@@ -40,8 +41,6 @@ logger = logging.getLogger(__name__)
 
 LONGEST_WAIT = 20.0  # seconds that a request waits for an analysis before the client is told to ask again
 LONGEST_MENU = 3.0  # seconds that a menu of code actions waits
-# seconds that a hover waits for the exact answer: where the last analysis said nothing, and where it did
-LONGEST_HOVER, PATIENT_HOVER = 10.0, 0.01
 _CONFIG_NAMES = ("pyproject.toml", "trainlint.toml")
 _WATCHED = ("**/pyproject.toml", "**/trainlint.toml", "**/*.{py,yaml,yml,json}", "**/.git/HEAD", "**/.git/logs/HEAD")
 
@@ -52,8 +51,7 @@ class App:
     def __init__(self, server: Server) -> None:
         self.server = server
         self.client = Client()
-        self.settings = Settings()
-        self.roots: list[str] = []
+        self.folders = Folders()
         self.sources = documents.OpenSources()
         self.worker = Worker(self._session_maker())
         self.base = GitBase(self.worker, self._refresh)
@@ -61,9 +59,11 @@ class App:
         self.models = Models(self.worker, self.sources, self.checks, self._show_figures, self._show_findings)
         self.measured = Measurements(self.sources, self._show_measured_findings)
         self.measured_push = MeasuredPush(server.text_document_publish_diagnostics, self.measured, self.sources)
-        self.measuring = Measuring(server, self.worker, self.sources, self.measured, self._show_figures)
+        self.measuring = Measuring(server, self.worker, self.sources, self.folders, self.measured, self._show_figures)
         self.checks.complete = self._completed
         self.readers = Readers(self.checks, self._renew, self._ask_to_pull)
+        self.busy = Busy(server)
+        self.checks.waiting = self.busy.waiting
         self.publisher = self._publisher()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._told: set[str] = set()
@@ -106,9 +106,9 @@ class App:
         self.client = read_client(params.capabilities, str(getattr(encoding, "value", encoding)))
         self.publisher = self._publisher()
         folders = [folder.uri for folder in params.workspace_folders or ()] or [params.root_uri or ""]
-        self.roots = [path for uri in folders if (path := file_path(uri)) is not None]
-        if not self.roots and params.root_path:
-            self.roots = [params.root_path]
+        self.folders.change((), folders)
+        if not self.folders.roots and params.root_path:
+            self.folders.change((), [file_uri(params.root_path)])
         if self.client.pulls:
             options = lsp.DiagnosticOptions(
                 inter_file_dependencies=True, workspace_diagnostics=False, identifier="trainlint"
@@ -117,9 +117,10 @@ class App:
             self.server.feature(lsp.TEXT_DOCUMENT_DIAGNOSTIC, options)(guarded(self.diagnostic, empty))
         if params.process_id is not None:
             parent.watch(params.process_id, self._end)
-        self._apply_settings(params.initialization_options)
+        self.folders.common = read_settings(params.initialization_options)
+        self._tell_problems()
         self.measuring.trusted = trusted(params.initialization_options)
-        self.measuring.shows_progress = self.client.progress
+        self.measuring.shows_progress = self.busy.shows = self.client.progress
         self._renew_session()
 
     def _end(self) -> None:
@@ -152,7 +153,7 @@ class App:
 
     def did_open(self, params: lsp.DidOpenTextDocumentParams) -> None:
         if documents.lintable(params.text_document):
-            self._open(documents.opened_text(params.text_document, self._root()))
+            self._open(documents.opened_text(params.text_document, self.folders.first))
 
     def _open(self, source: documents.Source) -> None:
         old = self.sources.by_key(source.key)
@@ -182,7 +183,7 @@ class App:
         if self.measured.edited(source, splices):
             self._show_figures()
         if measured_push.needed(self.client):
-            self.measured_push.tell(source, self.client, self.settings)
+            self.measured_push.tell(source, self.client, self.folders.of(source.path))
         self.publisher.soon(source, TYPING_PAUSE)
         self.readers.edited(source)
 
@@ -232,7 +233,7 @@ class App:
     # Notebooks
 
     def notebook_did_open(self, params: lsp.DidOpenNotebookDocumentParams) -> None:
-        self._open(documents.opened_notebook(params, self._root()))
+        self._open(documents.opened_notebook(params, self.folders.first))
 
     def notebook_did_change(self, params: lsp.DidChangeNotebookDocumentParams) -> None:
         source = self.sources.source(params.notebook_document.uri)
@@ -274,10 +275,11 @@ class App:
         index = source.index(params.text_document.uri)
         if checked is None or index is None:
             return lsp.RelatedFullDocumentDiagnosticReport(items=[])
-        items = part_diagnostics(checked, index, self.sources, self.client, self.settings)
+        settings = self.folders.of(source.path)
+        items = part_diagnostics(checked, index, self.sources, self.client, settings)
         related = None
         if self.client.related_documents:
-            elsewhere = related_diagnostics(checked, self.sources, self.client, self.settings)
+            elsewhere = related_diagnostics(checked, self.sources, self.client, settings)
             related = {uri: lsp.FullDocumentDiagnosticReport(items=found) for uri, found in elsewhere.items()}
         else:
             self.publisher.push_related(checked)
@@ -298,12 +300,13 @@ class App:
             word, span = named
             page = await self.worker.glance(lambda _: hover.rule_page(word))
             return None if page is None else lsp.Hover(hover.content(page, self.client), body.range(span, encoding))
-        if not self.settings.enable:
+        settings = self.folders.of(source.path)
+        if not settings.enable:
             return None
         cell, revision = index if source.notebook else None, source.revision
-        card, where = await self._known(source.path, line, column, cell)
+        card, where = await hover.known(self.worker, source.path, line, column, cell)
         figure = measured = None
-        if self.settings.memory_hover and source.revision == revision:
+        if settings.memory_hover and source.revision == revision:
             part, offset = source.parts[index], body.offset(params.position, encoding)
             figure = figures.figure_at(self.models.of(part.uri), part, offset)
             measured = measured_figures.figure_at(self.measured, part, offset)
@@ -313,25 +316,10 @@ class App:
             return None
         return lsp.Hover(hover.content(markdown, self.client), body.range(where, encoding))
 
-    async def _known(self, path: str, line: int, column: int, cell: int | None) -> tuple[str | None, Span | None]:
-        """What the session knows of a place. While it is busy with a newer text, what it knew of the last one."""
-        current, seen = await self.worker.glance(lambda session: session.glance(path, line, column, cell))
-        # work that has taken longer than we would wait is not about to end
-        if not current and (seen is None or self.worker.spent() < PATIENT_HOVER):
-            exact = asyncio.ensure_future(
-                self.worker.idle(lambda session, heed: session.hover(path, line, column, cell, heed))
-            )
-            # what was not there in the last text is worth waiting for
-            done, _ = await asyncio.wait([exact], timeout=LONGEST_HOVER if seen is None else PATIENT_HOVER)
-            if done:
-                seen = exact.result()
-            else:
-                exact.cancel()
-        return (None, None) if seen is None else (seen.markdown, seen.span)
-
     async def code_action(self, params: lsp.CodeActionParams) -> list[lsp.CodeAction]:
         found = self.sources.find(params.text_document.uri)
-        if found is None or not self.settings.enable:
+        settings = self._settings(params.text_document.uri)
+        if found is None or not settings.enable:
             return []
         only = params.context.only
         if not any(wanted(kind, only) for kind in KINDS):
@@ -344,7 +332,7 @@ class App:
         index = found[0].index(params.text_document.uri)
         if checked is None or index is None:
             return []
-        return Actions(checked, self.sources, self.client, self.settings).at(index, params.range, only)
+        return Actions(checked, self.sources, self.client, settings).at(index, params.range, only)
 
     async def resolve_action(self, action: lsp.CodeAction) -> lsp.CodeAction:
         """The edit of an action on the whole file, for the text as it is now."""
@@ -353,20 +341,22 @@ class App:
         if action.edit is None and found is not None:
             checked, index = await self._current(found[0]), found[0].index(str(data["uri"]))
             if checked is not None and index is not None:
-                actions = Actions(checked, self.sources, self.client, self.settings)
+                settings = self.folders.of(found[0].path)
+                actions = Actions(checked, self.sources, self.client, settings)
                 action.edit = actions.all_fixes(str(data.get("kind")), index)
         return action
 
     async def inlay_hint(self, params: lsp.InlayHintParams) -> list[lsp.InlayHint]:
         part = await self._figures_of(params.text_document.uri, self.client.refresh_hints)
-        if part is None or not self.settings.memory_hints:
+        settings = self._settings(params.text_document.uri)
+        if part is None or not settings.memory_hints:
             return []
-        hints = figures.inlay_hints(self.models.of(part.uri), part, params.range, self.client, self.settings)
-        return hints + measured_figures.inlay_hints(self.measured, part, params.range, self.client, self.settings)
+        hints = figures.inlay_hints(self.models.of(part.uri), part, params.range, self.client, settings)
+        return hints + measured_figures.inlay_hints(self.measured, part, params.range, self.client, settings)
 
     async def code_lens(self, params: lsp.CodeLensParams) -> list[lsp.CodeLens]:
         part = await self._figures_of(params.text_document.uri, self.client.refresh_lenses)
-        if part is None or not self.settings.memory_lens:
+        if part is None or not self._settings(params.text_document.uri).memory_lens:
             return []
         lenses = figures.code_lenses(self.models.of(part.uri), part, self.client)
         return measured_figures.with_lenses(lenses, self.measured, part, self.client)
@@ -374,7 +364,7 @@ class App:
     async def _figures_of(self, uri: str, refreshes: bool) -> documents.Part | None:
         """The document, when its model is there; a client that can be told to ask again is not kept waiting."""
         found = self.sources.find(uri)
-        if found is None or not self.settings.enable:
+        if found is None or not self.folders.of(found[0].path).enable:
             return None
         if not refreshes:
             await self.models.settled(found[0], LONGEST_WAIT)
@@ -390,15 +380,15 @@ class App:
 
     def _show_measured_findings(self, source: documents.Source) -> None:
         if measured_push.needed(self.client):
-            self.measured_push.tell(source, self.client, self.settings)
+            self.measured_push.tell(source, self.client, self.folders.of(source.path))
         else:
             self._show_findings(source)
 
     def _show_figures(self) -> None:
         """There are new figures: let the client ask for hints and lenses again."""
-        if self.client.refresh_hints and self.settings.memory_hints:
+        if self.client.refresh_hints and any(settings.memory_hints for settings in self.folders):
             self._later(self._quietly(self.server.workspace_inlay_hint_refresh_async))
-        if self.client.refresh_lenses and self.settings.memory_lens:
+        if self.client.refresh_lenses and any(settings.memory_lens for settings in self.folders):
             self._later(self._quietly(self.server.workspace_code_lens_refresh_async))
 
     def _show_findings(self, source: documents.Source) -> None:
@@ -412,7 +402,8 @@ class App:
         if self.client.pull_settings:
             await self._pull_settings()
         elif params.settings is not None:
-            self._change_settings(params.settings)
+            with self._changing_settings():
+                self.folders.common = read_settings(params.settings)
 
     def did_change_watched_files(self, params: lsp.DidChangeWatchedFilesParams) -> None:
         self._changed_on_disk([change.uri for change in params.changes])
@@ -422,48 +413,54 @@ class App:
         if any(document_key(change.uri) not in opened for change in params.changes):
             self._refresh()
 
-    def did_change_folders(self, params: lsp.DidChangeWorkspaceFoldersParams) -> None:
-        gone = {file_path(folder.uri) for folder in params.event.removed}
-        new = [path for folder in params.event.added if (path := file_path(folder.uri)) is not None]
-        self.roots = [root for root in self.roots if root not in gone]
-        self.roots += [path for path in new if path not in self.roots]
+    async def did_change_folders(self, params: lsp.DidChangeWorkspaceFoldersParams) -> None:
+        event = params.event
+        self.folders.change([folder.uri for folder in event.removed], [folder.uri for folder in event.added])
         self._renew_session()
         self._refresh()
+        if self.client.pull_settings:
+            await self._pull_settings()
 
     async def _pull_settings(self) -> None:
-        wish = lsp.ConfigurationParams([lsp.ConfigurationItem(section="trainlint")])
+        wish = self.folders.wish()
         try:
-            answer = await self.server.workspace_configuration_async(wish)
+            answers = await self.server.workspace_configuration_async(lsp.ConfigurationParams(wish))
         except Exception as error:
             logger.warning("the client did not tell its settings: %s", error)
             return
-        if answer and answer[0] is not None:
-            self._change_settings(answer[0])
+        with self._changing_settings():
+            self.folders.told(wish, answers or ())
 
-    def _change_settings(self, raw: object) -> None:
-        before = self.settings
-        self._apply_settings(raw)
-        if self.settings == before:
+    @contextmanager
+    def _changing_settings(self) -> Iterator[None]:
+        """What depends on the settings is computed and shown again where they are others than before."""
+        before, overrides = list(self.folders), self.folders.overrides()
+        yield
+        self._tell_problems()
+        if list(self.folders) == before:
             return
-        if self._overrides(before) != self._overrides(self.settings):
+        if self.folders.overrides() != overrides:
             self._renew_session()
         self._refresh()
         self._show_figures()
 
-    def _apply_settings(self, raw: object) -> None:
-        self.settings = read_settings(raw)
-        self.publisher.settings = self.measuring.settings = self.settings
-        for problem in self.settings.problems:
-            self._tell(problem)
+    def _tell_problems(self) -> None:
+        for settings in self.folders:
+            for problem in settings.problems:
+                self._tell(problem)
+
+    def _settings(self, uri: str) -> Settings:
+        """The settings that hold for a document."""
+        found = self.sources.find(uri)
+        return self.folders.common if found is None else self.folders.of(found[0].path)
 
     def _renew_session(self) -> None:
         """A session with the present roots and settings; what is open is given to it again."""
-        self.measuring.roots = self.roots
         self.worker.renew(self._session_maker())
         self.checks.outdate()
         for source in self.sources:
             self.checks.opened(source)
-        self.base.ask(self.roots)
+        self.base.ask(self.folders.roots)
 
     def _refresh(self) -> None:
         """Findings may have changed although no text did: compute them again and tell the client."""
@@ -500,24 +497,16 @@ class App:
         task.add_done_callback(self._background.discard)
 
     def _publisher(self) -> Publisher:
-        return Publisher(self.server.text_document_publish_diagnostics, self.checks, self.sources, self.client)
-
-    def _root(self) -> str | None:
-        return self.roots[0] if self.roots else None
+        return Publisher(
+            self.server.text_document_publish_diagnostics, self.checks, self.sources, self.client, self.folders
+        )
 
     def _session_maker(self) -> Callable[[], Session]:
-        roots, overrides = [Path(root) for root in self.roots], self._overrides(self.settings)
+        roots, (overrides, inside) = self.folders.roots, self.folders.overrides()
 
         def make() -> Session:
-            from trainlint.project.config import Overrides
             from trainlint.project.session import Session
 
-            return Session(roots, Overrides(**overrides), use_cache=True)
+            return Session(roots, overrides, use_cache=True, folders=inside)
 
         return make
-
-    @staticmethod
-    def _overrides(settings: Settings) -> dict[str, Any]:
-        """What the settings of the editor lay over configuration files."""
-        names = ("select", "ignore", "extend_select", "gpu", "gpu_memory")
-        return {name: getattr(settings, name) for name in names}

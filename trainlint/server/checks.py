@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -60,6 +61,8 @@ class Checks:
         self._tell = tell
         # adds what is known of the text beside its check
         self.complete: Callable[[Checked], Checked] = lambda checked: checked
+        # around the wait for a check
+        self.waiting: Callable[[Source], AbstractContextManager[None]] = lambda source: nullcontext()
         self._epoch = 0
         self._results: dict[str, Checked] = {}
         self._queued: dict[str, asyncio.Future[Checked | None]] = {}
@@ -116,7 +119,8 @@ class Checks:
             if known and known.snapshot.revision == source.revision and self._holds(known):
                 return self.complete(known)
             # Shielded: other requests may wait for the same check, and its result is worth keeping.
-            await asyncio.shield(self._queue(source.key))
+            with self.waiting(source):
+                await asyncio.shield(self._queue(source.key))
         return None
 
     def readers(self, source: Source) -> list[Source]:

@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from lsprotocol import types as lsp
 
 from trainlint.server.client import Client
 from trainlint.server.markdown import plain
+from trainlint.server.worker import Worker
+from trainlint.text.place import Span
+
+# seconds that a hover waits for the exact answer: where the last analysis said nothing, and where it did
+LONGEST, PATIENT = 10.0, 0.01
 
 
 def content(markdown: str, client: Client) -> lsp.MarkupContent:
     if client.markdown:
         return lsp.MarkupContent(lsp.MarkupKind.Markdown, markdown)
     return lsp.MarkupContent(lsp.MarkupKind.PlainText, plain(markdown))
+
+
+async def known(worker: Worker, path: str, line: int, column: int, cell: int | None) -> tuple[str | None, Span | None]:
+    """What the session knows of a place. While it is busy with a newer text, what it knew of the last one."""
+    current, seen = await worker.glance(lambda session: session.glance(path, line, column, cell))
+    # work that has taken longer than we would wait is not about to end
+    if not current and (seen is None or worker.spent() < PATIENT):
+        exact = asyncio.ensure_future(worker.idle(lambda session, heed: session.hover(path, line, column, cell, heed)))
+        # what was not there in the last text is worth waiting for
+        done, _ = await asyncio.wait([exact], timeout=LONGEST if seen is None else PATIENT)
+        if done:
+            seen = exact.result()
+        else:
+            exact.cancel()
+    return (None, None) if seen is None else (seen.markdown, seen.span)
 
 
 def rule_page(word: str) -> str | None:

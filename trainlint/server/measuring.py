@@ -20,11 +20,11 @@ from trainlint.project.texts import file_hash
 from trainlint.server import measured_words
 from trainlint.server.documents import OpenSources, Snapshot, Source
 from trainlint.server.figures import MEASURE
+from trainlint.server.folders import Folders
 from trainlint.server.interpreters import interpreter_of
 from trainlint.server.measurements import Measurements, Place, Result, Text
 from trainlint.server.progress import Progress
 from trainlint.server.reports import Refused, hash_in, placed_here, read_report, texts_of
-from trainlint.server.settings import Settings
 from trainlint.server.step_run import StepRun
 from trainlint.server.uris import file_path
 from trainlint.server.worker import GiveWay, Worker
@@ -69,14 +69,14 @@ class Measuring:
         server: Any,
         worker: Worker,
         sources: OpenSources,
+        folders: Folders,
         measurements: Measurements,
         shown: Callable[[], None],
     ) -> None:
         """`shown` is called when there are new figures."""
         self._server, self._worker, self._sources = server, worker, sources
         self.measurements, self._shown = measurements, shown
-        self.settings = Settings()
-        self.roots: list[str] = []
+        self._folders = folders
         self.trusted = True
         # does the client show progress that the server begins?
         self.shows_progress = False
@@ -164,14 +164,14 @@ class Measuring:
     def _source(self, wish: Wish) -> Source:
         if not self.trusted:
             raise Refused(UNTRUSTED)
-        if not self.settings.enable:
-            raise Refused("trainlint is switched off (the setting trainlint.enable)")
         found = None if wish.uri is None else self._sources.find(wish.uri)
         if found is None and wish.uri is not None:
             source = self._sources.source(wish.uri)
             found = None if source is None else (source, 0)
         if found is None:
             raise Refused("open the Python file that trains, and measure it from there")
+        if not self._folders.of(found[0].path).enable:
+            raise Refused("trainlint is switched off (the setting trainlint.enable)")
         return found[0]
 
     async def _measured(self, snapshot: Snapshot, wish: Wish) -> Result:
@@ -213,10 +213,10 @@ class Measuring:
             target: dict[str, Any] = {"kind": "notebook", "path": snapshot.path, "cells": cells}
         else:
             target = {"kind": "script", "path": snapshot.path, "source": snapshot.parts[0].body.text}
-        settings = self.settings
+        settings = self._folders.of(snapshot.path)
         return Job(
             target=target,
-            roots=sorted({*self.roots, os.path.dirname(snapshot.path)}),
+            roots=sorted({*self._folders.roots, os.path.dirname(snapshot.path)}),
             arguments=list(settings.measure_arguments),
             device=settings.measure_device,
             timeout=settings.measure_timeout,
@@ -229,8 +229,7 @@ class Measuring:
 
     def _folder(self, path: str) -> str:
         """The innermost workspace folder around a file, else the file's own."""
-        around = [root for root in self.roots if path.startswith(os.path.join(root, ""))]
-        found = max(around, key=len, default=os.path.dirname(path))
+        found = self._folders.around(path) or os.path.dirname(path)
         return found if os.path.isdir(found) else os.getcwd()
 
     async def _evaluated(self, snapshot: Snapshot, recording: Message) -> Result:
@@ -311,10 +310,10 @@ class Measuring:
         if wish.report is None:
             raise Refused("name the report: the file that `trainlint measure --output-format json` wrote")
         path = file_path(wish.report) or wish.report
-        path = path if os.path.isabs(path) else os.path.join(self.roots[0] if self.roots else os.getcwd(), path)
+        path = path if os.path.isabs(path) else os.path.join(self._folders.first or os.getcwd(), path)
         report = read_report(path)
         own = None if wish.uri is None else self._sources.find(wish.uri)
-        folders = [os.path.dirname(path), *self.roots]
+        folders = [os.path.dirname(path), *self._folders.roots]
         folders += [os.path.dirname(source.path) for source in self._sources]
         try:
             here = placed_here(report, folders, own[0].path if own is not None else None)

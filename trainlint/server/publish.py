@@ -12,7 +12,7 @@ from trainlint.server.checks import Checked, Checks
 from trainlint.server.client import Client
 from trainlint.server.diagnostics import part_diagnostics, related_diagnostics
 from trainlint.server.documents import OpenSources, Source
-from trainlint.server.settings import Settings
+from trainlint.server.folders import Folders
 from trainlint.server.uris import document_key
 
 logger = logging.getLogger(__name__)
@@ -30,12 +30,13 @@ class Publisher:
         checks: Checks,
         sources: OpenSources,
         client: Client,
+        folders: Folders,
     ) -> None:
-        self.settings = Settings()
         self._send = send
         self._checks = checks
         self._sources = sources
         self._client = client
+        self._folders = folders
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._pulled: set[str] = set()
@@ -81,7 +82,8 @@ class Publisher:
         if self._client.related_documents and self._client.pulls:
             return
         self._push_related(
-            checked.snapshot.key, related_diagnostics(checked, self._sources, self._client, self.settings)
+            checked.snapshot.key,
+            related_diagnostics(checked, self._sources, self._client, self._folders.of(checked.snapshot.path)),
         )
 
     def _stop(self, key: str) -> None:
@@ -104,7 +106,7 @@ class Publisher:
             for index, part in enumerate(checked.snapshot.parts):
                 if not part.is_python or (self._client.pulls and document_key(part.uri) in self._pulled):
                     continue
-                items = part_diagnostics(checked, index, self._sources, self._client, self.settings)
+                items = part_diagnostics(checked, index, self._sources, self._client, self._folders.of(source.path))
                 self._shown.setdefault(source.key, set()).add(part.uri)
                 self._send(lsp.PublishDiagnosticsParams(part.uri, items, part.version))
             self.push_related(checked)
