@@ -469,8 +469,7 @@ class App:
             self.publisher.soon(source, 0)
             self.models.soon(source, 0)
         self._later(self.measuring.judge_again())
-        if self.client.pulls and self.client.refresh_diagnostics:
-            self._later(self._quietly(self.server.workspace_diagnostic_refresh_async))
+        self._ask_to_pull()
 
     async def _quietly(self, refresh: Callable[[None], Awaitable[Any]]) -> None:
         try:
