@@ -111,6 +111,16 @@ class Runner:
         for name in ("_cuda_graph_capture_health_check", "_accelerator_graph_capture_health_check"):
             patch.setattr(Optimizer, name, lambda _: None, raising=False)
         patch.setattr(torch.Tensor, "pin_memory", lambda tensor, *_: tensor)
+        plain = torch.Tensor.__deepcopy__
+
+        def copied(tensor: torch.Tensor, memo: dict[int, Any]) -> torch.Tensor:
+            # the storage is copied outside of the dispatcher
+            made = plain(tensor, memo)
+            if self.card.piece(tensor) is not None:
+                self.card.promote(made)
+            return made
+
+        patch.setattr(torch.Tensor, "__deepcopy__", copied)
         self._autocast(patch)
         self._modules(patch)
         self._optimizers(patch)

@@ -42,13 +42,24 @@ def define_class(run: Run, scope: Scope, node: ir.ClassDef) -> Class:
     inner = Scope("class", scope.file, scope, scope.function)
     execute_block(run, inner, node.body)
     for name, value in inner.names.items():
-        if isinstance(value, Func) and value.owner is None:
-            value = Func(value.node, scope, value.file, None, cls)
-        cls.members[name] = value
+        cls.members[name] = method_of(cls, value, inner) if isinstance(value, Func) else value
     if cls.extends(*ENUMS):
         name_members(cls)
     cls.written = written_attributes(node)
     return cls
+
+
+def method_of(cls: Class, func: Func, body: Scope) -> Func:
+    """A function as a method of the class whose body has defined it, with those that a decorator wrapped it around."""
+    if func.owner is not None:
+        return func
+    if func.scope is body:
+        # names of the class body are not seen in its methods
+        return Func(func.node, cls.scope, func.file, None, cls)
+    for name, held in func.scope.names.items() if func.scope.kind == "function" else ():
+        if isinstance(held, Func):
+            func.scope.names[name] = method_of(cls, held, body) if held.scope is body else held
+    return Func(func.node, func.scope, func.file, None, cls)
 
 
 def name_members(cls: Class) -> None:

@@ -24,6 +24,8 @@ def run_decorators(run: Run, scope: Scope, made: Func | Class) -> Func | Class:
     """Run the decorators of the workspace for what they write down (`MODELS[name] = cls`).
 
     What is decorated stays itself: a decorator that wraps gives, as a rule, something that is called the same way.
+    Where memory is counted the function that wraps is followed: it may call what it wraps once only, or keep what it
+    gives.
     """
     with run.silent():
         for decorator in reversed(made.node.decorators if isinstance(made.node, (ir.FunctionDef, ir.ClassDef)) else []):
@@ -32,7 +34,9 @@ def run_decorators(run: Run, scope: Scope, made: Func | Class) -> Func | Class:
                 run.program.tape.compiled.append(Place(scope.file.path, decorator))
             if isinstance(function, Func):
                 seen = id(function.node) in run.program.called
-                calls.call(run, scope, function, [made], {}, decorator)
+                result = calls.call(run, scope, function, [made], {}, decorator)
+                if run.program.tape is not None and isinstance(made, Func) and isinstance(result, Func):
+                    made = result
                 if not seen:
                     # it is still looked into for its own sake
                     run.program.called.discard(id(function.node))

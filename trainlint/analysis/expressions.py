@@ -10,7 +10,7 @@ from trainlint.analysis.arrays import Array
 from trainlint.analysis.attributes import get_attribute
 from trainlint.analysis.builtin_names import BUILTINS
 from trainlint.analysis.indexing import get_item
-from trainlint.analysis.iteration import bind_target, elements, iterate, told_apart
+from trainlint.analysis.iteration import bind_target, elements, iterate, taken_apart
 from trainlint.analysis.joins import element, join, one_of
 from trainlint.analysis.run import Run
 from trainlint.analysis.scalars import binary, compare, unary
@@ -237,7 +237,7 @@ def _comp(run: Run, scope: Scope, expr: ir.Comp) -> Value:
 def _comp_known(run: Run, inner: Scope, expr: ir.Comp, over: Value) -> Value | None:
     """A comprehension over known elements whose conditions are all decided, element by element; else None."""
     if run.program.tape is not None and isinstance(over, Array) and elements(over) is None:
-        over = told_apart(run, inner, over, expr.clauses[0].iter) or over
+        over = taken_apart(run, inner, over, expr.clauses[0].iter) or over
     inside = elements(over)
     if inside is None:
         return None

@@ -10,6 +10,7 @@ from trainlint.analysis.listing import LISTINGS, listed
 from trainlint.analysis.modules import children, container, items
 from trainlint.analysis.run import Run
 from trainlint.analysis.scope import Scope
+from trainlint.analysis.tape import record
 from trainlint.analysis.values import (
     Class,
     Const,
@@ -31,6 +32,8 @@ from trainlint.analysis.values import (
 from trainlint.syntax import ir
 
 MOST_ELEMENTS = 4096
+# the most elements of a tensor that are told apart as views
+MOST_VIEWS = 256
 
 
 def iterate(run: Run, scope: Scope, value: Value, node: ir.Expr) -> Value:
@@ -112,6 +115,17 @@ def told_apart(run: Run, scope: Scope, array: Array, node: ir.Expr) -> Seq | Non
     if count is None or not 0 < count <= MOST_ELEMENTS:
         return None
     return Seq("list", [iterate(run, scope, array, node)] * count)
+
+
+def taken_apart(run: Run, scope: Scope, array: Array, node: ir.Expr) -> Seq | None:
+    """The elements that a loop over a tensor takes one by one, views of it as `Tensor.unbind` gives them."""
+    apart = told_apart(run, scope, array, node)
+    if apart is None or apart.items is None or len(apart.items) > MOST_VIEWS or array.lib != "torch" or not array.shape:
+        return apart
+    before = len(run.program.tape.entries) if run.program.tape is not None else 0
+    views = Seq("list", [item.but(numbers=item.numbers) if isinstance(item, Array) else item for item in apart.items])
+    made = record(run, scope, "Tensor.unbind", node, [array], views, [], {}, before)
+    return made if isinstance(made, Seq) else views
 
 
 def iterate_instance(run: Run, scope: Scope, value: Instance, node: ir.Expr) -> Value:

@@ -11,7 +11,7 @@ from trainlint.analysis.branches import fork
 from trainlint.analysis.classes import assigned_targets
 from trainlint.analysis.expressions import evaluate
 from trainlint.analysis.facts import Loop
-from trainlint.analysis.iteration import bind_target, elements, iterate
+from trainlint.analysis.iteration import bind_target, elements, iterate, taken_apart
 from trainlint.analysis.listing import LISTINGS
 from trainlint.analysis.rounds import Rounds
 from trainlint.analysis.run import Run
@@ -23,6 +23,7 @@ from trainlint.analysis.unrolling import (
     inside_a_step,
     most_rounds,
     over_numbers,
+    over_phases,
     unrollable,
 )
 from trainlint.analysis.values import Class, Const, Func, Instance, Obj, Unknown, Value, assumed_truth, truth
@@ -32,12 +33,14 @@ from trainlint.syntax import ir
 def for_(run: Run, scope: Scope, stmt: ir.For) -> bool:
     """A `for` statement. True where what follows it is never reached."""
     over = evaluate(run, scope, stmt.iter)
+    if isinstance(over, Array) and run.program.tape is not None and unrollable(run, stmt):
+        over = taken_apart(run, scope, over, stmt.iter) or over
     known = elements(over)
     single = isinstance(over, Obj) and over.kind in LISTINGS
     if known is not None and (single or (len(known) <= most_rounds(run) and len(known) * run.rounds <= MAX_NESTED)):
         layers = bool(known) and _callable_items(known) and run.program.self_updating(stmt)
         unroll = layers or unrollable(run, stmt) or (single and inside_a_step(run, stmt))
-        if unroll or over_numbers(run, stmt, known):
+        if unroll or over_numbers(run, stmt, known) or over_phases(run, known):
             return _unrolled(run, scope, stmt, known)
     item = iterate(run, scope, over, stmt.iter)
     return _loop(

@@ -134,6 +134,15 @@ def over_numbers(run: Run, stmt: ir.For | ir.While, items: list[Value]) -> bool:
     return not run.program.reached_from(stmt) & _STEPS
 
 
+def over_phases(run: Run, items: list[Value]) -> bool:
+    """Is a loop, where memory is counted, one over names: `for phase in ("train", "val")`?
+
+    Which of the two a round is decides whether it trains, so each is run for itself, whatever it holds.
+    """
+    named = all(isinstance(item, Const) and isinstance(item.value, str) for item in items)
+    return run.program.tape is not None and 0 < len(items) <= FEW and named
+
+
 def in_model(run: Run) -> bool:
     """Is a method of an `nn.Module` class in progress, or something that its constructor has called?"""
     if run.assuming:

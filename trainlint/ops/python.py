@@ -17,7 +17,6 @@ from trainlint.analysis.joins import element, is_numeric, one_of
 from trainlint.analysis.listing import LISTINGS, listed
 from trainlint.analysis.modules import children, container
 from trainlint.analysis.registry import OpCall, alias, called, kind, method, op
-from trainlint.analysis.run import Run
 from trainlint.analysis.scalars import binary
 from trainlint.analysis.unrolling import most_rounds
 from trainlint.analysis.values import (
@@ -36,6 +35,7 @@ from trainlint.analysis.values import (
     Value,
     number,
 )
+from trainlint.ops.copying import copied
 
 alias("lightning.", "pytorch_lightning.", "lightning.pytorch.")
 kind("file", "builtins.open", "pathlib.Path")
@@ -365,56 +365,6 @@ def partial(call: OpCall) -> Value | None:
 @op("functools.wraps", "functools.lru_cache", "functools.cache")
 def wraps(call: OpCall) -> Value | None:
     return Unknown("decorator")
-
-
-@op("copy.deepcopy", "copy.copy")
-def copy_(call: OpCall) -> Value | None:
-    value = call.arg(0, "x")
-    if isinstance(value, Mapping):
-        return Mapping(dict(value.items), value.open, value.origin)
-    if isinstance(value, (Const, Array, Sym, Range, Func, Class)):
-        return value
-    if value is None:
-        return Unknown()
-    return copied(call.run, value, deep=call.name.endswith("deepcopy"), made={})
-
-
-def copied(run: Run, value: Value, deep: bool, made: dict[int, tuple[Value, Value]]) -> Value:
-    """A copy of a list or an object, with copies of what it holds (`deep`): what is held twice is copied once.
-
-    `made` holds the originals copied so far with their copies, by the identity of the original.
-    """
-
-    def inner(part: Value) -> Value:
-        return copied(run, part, deep, made) if deep else part
-
-    if id(value) in made:
-        return made[id(value)][1]
-    if isinstance(value, Seq):
-        sequence = Seq(value.kind, None, value.elem, value.origin)
-        made[id(value)] = value, sequence
-        sequence.items = [inner(v) for v in value.items] if value.items is not None else None
-        sequence.born = run.tick()
-        return sequence
-    if isinstance(value, Obj):
-        twin = Obj(value.name, value.kind, value.node, value.args, value.kwargs, value.origin, value.file)
-        made[id(value)] = value, twin
-        for name, part in value.attrs.items():
-            twin.attrs[name] = inner(part)
-            if deep and isinstance(part, Unknown):
-                # a weight that was read: the copy has one of its own
-                fresh = Unknown(part.name, part.origin, part.param)
-                twin.attrs[name] = made.setdefault(id(part), (part, fresh))[1]
-        twin.born = run.tick()
-        return twin
-    if isinstance(value, Instance):
-        instance = Instance(value.cls, value.origin)
-        made[id(value)] = value, instance
-        instance.attrs = {name: inner(part) for name, part in value.attrs.items()}
-        instance.args, instance.kwargs, instance.tried = value.args, value.kwargs, set(value.tried)
-        instance.depth = run.tick()
-        return instance
-    return value
 
 
 @op("os.environ.get", "os.getenv")

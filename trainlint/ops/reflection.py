@@ -7,6 +7,7 @@ from trainlint.analysis.attributes import get_attribute, written_by
 from trainlint.analysis.joins import one_of
 from trainlint.analysis.modules import is_module, is_module_class
 from trainlint.analysis.registry import OpCall, is_known, op
+from trainlint.analysis.run import Run
 from trainlint.analysis.values import (
     Class,
     Const,
@@ -188,7 +189,7 @@ def has_attribute(call: OpCall) -> Value | None:
         found = holder.attrs.get(name)
         if (found is not None and not isinstance(found, Unknown)) or holder.cls.find(name) is not None:
             return Const(True)
-        return Const(False) if lacks(holder, name) else Unknown()
+        return Const(False) if lacks(call.run, holder, name) else Unknown()
     if isinstance(holder, Mapping) and name in holder.items:
         return Const(True)
     if isinstance(holder, Ext) and is_known(f"{holder.name}.{name}"):
@@ -196,18 +197,41 @@ def has_attribute(call: OpCall) -> Value | None:
     return Unknown()
 
 
-def lacks(holder: Value, name: str) -> bool:
-    """Has an object of a shipped source certainly no attribute of a name: does nothing there set it?"""
-    if not isinstance(holder, Instance) or not holder.cls.file.library or name in REGISTERED:
+def lacks(run: Run, holder: Value, name: str) -> bool:
+    """Has an object certainly no attribute of a name?
+
+    So where nothing in a shipped source sets it; and where memory is counted and what the program did so far has not
+    (`if stride != 1: self.shortcut = …`).
+    """
+    if not isinstance(holder, Instance) or name in REGISTERED:
         return False
     found = holder.attrs.get(name)
+    if not holder.cls.file.library:
+        done = run.program.tape is not None and holder is not holder.cls.default_instance and not holder.setting_up
+        return done and found is None and holder.cls.find(name) is None and plain_bases(holder.cls)
     if found is not None and not isinstance(found, Unknown):
         return False
     return holder.cls.find(name) is None and not written_by(holder.cls, name)
 
 
+def plain_bases(cls: Class) -> bool:
+    """Has a class no attributes but those that the program gives it and those that every module has?"""
+    return all(isinstance(base, Ext) and base.name in PLAIN_BASES for base in cls.external_bases())
+
+
+PLAIN_BASES = frozenset({"torch.nn.Module", "builtins.object", "abc.ABC"})
 # what every module has
-REGISTERED = frozenset({"training", "parameters", "modules", "children", "forward", "named_parameters", "state_dict"})
+REGISTERED = frozenset(
+    {
+        *("training", "forward", "parameters", "modules", "children", "buffers", "named_parameters", "named_modules"),
+        *("named_children", "named_buffers", "state_dict", "load_state_dict", "add_module", "register_module"),
+        *("register_buffer", "register_parameter", "register_forward_hook", "register_forward_pre_hook"),
+        *("register_full_backward_hook", "get_submodule", "get_parameter", "get_buffer", "apply", "to", "cuda", "cpu"),
+        *("type", "float", "double", "half", "bfloat16", "train", "eval", "requires_grad_", "zero_grad", "compile"),
+        *("share_memory", "extra_repr", "to_empty", "dump_patches", "_modules", "_parameters", "_buffers"),
+        *("__class__", "__dict__", "__module__", "__doc__", "__call__", "__init__"),
+    }
+)
 
 
 @op("builtins.dir")
@@ -227,7 +251,7 @@ def getattr_(call: OpCall) -> Value | None:
     if not call.args or not isinstance(name, str):
         return Unknown()
     holder = call.args[0]
-    if len(call.args) == 3 and lacks(holder, name):
+    if len(call.args) == 3 and lacks(call.run, holder, name):
         return call.args[2]
     found = get_attribute(call.run, call.scope, holder, name, call.node)
     if len(call.args) == 3 and isinstance(found, Unknown) and not isinstance(holder, Unknown):
