@@ -32,4 +32,6 @@ def changed(row: Mapping[str, Any]) -> str:
     if not row["old"]:
         return "+"
     share = 100 * row["change"] / row["old"]
+    if share >= 1000:
+        return "more than tenfold"
     return f"{share:+.1f} %" if abs(share) >= 0.05 else f"{row['change']:+,} B"

@@ -11,12 +11,10 @@ from typing import Any
 
 import torch
 
-from .steps import Steps
+from .steps import NO_NUMBER, Steps
 
 # nodes of all graphs together that are looked at
 MOST_NODES = 200_000
-# what has no number of its own, such as the node that accumulates a gradient
-NO_NUMBER = 1 << 63
 
 
 def keeping(steps: Steps) -> list[Any]:

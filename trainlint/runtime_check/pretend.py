@@ -67,6 +67,9 @@ class Pretend(TorchFunctionMode):
                 return self._move(T.to, (args[0], CARD, dtype), {})
         if func is T.cpu:
             return args[0].detach().clone()
+        if func is T.pin_memory:
+            # memory of the host, which does not count
+            return args[0]
         if func is T.cuda or (func is T.to and self._moves(args, kwargs)):
             return self._move(func, args, kwargs)
         if func in (torch.tensor, torch.as_tensor) and args and isinstance(args[0], (list, tuple)):
@@ -79,6 +82,7 @@ class Pretend(TorchFunctionMode):
 
     def _called(self, func: Any, args: Any, kwargs: Any) -> Any:
         """Run a call, with the card's devices mapped to the CPU; what it makes is on the card then."""
+        kwargs.pop("pin_memory", None)
         hit = any(map(is_card, args)) or is_card(kwargs.get("device"))
         args, kwargs = self.adapt(func, args, kwargs)
         if not hit:
@@ -152,7 +156,8 @@ def placeholder(func: Any, args: Any) -> tuple[bool, Any]:
         return True, f"tensor(..., size={tuple(tensor.shape)}, dtype={tensor.dtype})"
     if func in (T.numpy, T.tolist, T.__array__):
         with without_modes():
-            blank = torch.ones(tuple(tensor.shape), dtype=tensor.dtype)
+            known = getattr(tensor, "constant", None)
+            blank = torch.ones(tuple(tensor.shape), dtype=tensor.dtype) if known is None else known.clone()
             return True, blank.tolist() if func is T.tolist else blank.numpy()
     return False, None
 

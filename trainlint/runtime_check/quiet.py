@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable
 from types import ModuleType
@@ -17,6 +18,7 @@ def quiet(patches: AfterImport, temporary: str, note: Callable[[str], None]) -> 
     _no_checkpoints(note)
     _no_compiler(note)
     _no_downloads(note)
+    _no_terminal()
     patches.patch("torch.utils.tensorboard.writer", lambda module: _tensorboard(module, temporary))
     patches.patch("tensorboardX.writer", lambda module: _tensorboard(module, temporary))
 
@@ -54,6 +56,19 @@ def _no_downloads(note: Callable[[str], None]) -> None:
 
     hub.load_state_dict_from_url = load_url
     module.load_state_dict = load
+
+
+def _no_terminal() -> None:
+    """Progress bars ask `stty size`, which fails without a terminal: they are told of one of 80 columns."""
+    plain = os.popen
+
+    def popen(cmd: str, *args: Any, **kwargs: Any) -> Any:
+        if cmd.split() == ["stty", "size"]:
+            return io.StringIO("24 80\n")
+        return plain(cmd, *args, **kwargs)
+
+    system: Any = os
+    system.popen = popen
 
 
 class Absent(dict):  # type: ignore[type-arg]

@@ -16,6 +16,7 @@ from . import loading, ranks
 from .accelerator import REAL, Statistics
 from .after_import import AfterImport
 from .channel import Channel
+from .converging import never_converges
 from .cuda_rules import use_cuda_rules
 from .findings import Findings
 from .kept_graph import keeping
@@ -61,6 +62,9 @@ class Session:
             pretend_cuda(self.tracker, self.fake is not None)
             self.pretend.on_transfer = self.steps.transferred
             pretend_ranks(self.tracker, self.fake is not None, self.note)
+            if self.fake is not None:
+                self.tracker.answers.fake_mode = self.fake
+                never_converges()
             if self.rules == "cuda":
                 use_cuda_rules(self.pretend, self.assume)
         loading.install(self.steps, self.fake, patches, self.note)
@@ -149,6 +153,9 @@ class Session:
         gc.collect()
         parameters = self.steps.settle()
         self.findings.finish()
+        size, from_calls = self.steps.batch_size()
+        if from_calls:
+            self.note("no loader gives batches: the first axis of what the model gets is taken for the batch size")
         places = [(*_cell(path), line) for path, line in tracker.lines.places]
         self.channel.send(
             "recording",
@@ -163,7 +170,7 @@ class Session:
             moments=self.steps.moments,
             shapes=tracker.shapes,
             batch=self.steps.batch_bytes,
-            batch_size=self.steps.batch_size,
+            batch_size=size,
             parameters=parameters,
             steps=self.steps.steps,
             everything=tracker.everything,

@@ -14,10 +14,13 @@ from typing import Any
 import torch
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
+from .batches import Calls
 from .tracker import Place, Tracker, sequence_number
 
 # how many times the wanted steps other optimizers may do while one of them has not begun
 PATIENCE = 4
+# from here on a node has no number of its own, such as the one that accumulates a gradient
+NO_NUMBER = 1 << 63
 
 
 class Steps:
@@ -43,6 +46,7 @@ class Steps:
         self.batch_bytes = 0
         self.loader_batches: collections.Counter[int] = collections.Counter()
         self.transfer_batches: collections.Counter[int] = collections.Counter()
+        self.calls = Calls()
         # autograd's sequence number where the loop began and where the first step of the last optimizer ended
         self.loop_sequence: int | None = None
         self.window_sequence: int | None = None
@@ -96,10 +100,13 @@ class Steps:
             self.batch_bytes = max(self.batch_bytes, self.transfers)
         self.transfers = 0
 
-    @property
-    def batch_size(self) -> int | None:
+    def batch_size(self) -> tuple[int | None, bool]:
+        """The samples of a batch, where that is known; was it read off the calls of the models only?"""
         counts = self.loader_batches or self.transfer_batches
-        return counts.most_common(1)[0][0] if counts else None
+        if counts:
+            return counts.most_common(1)[0][0], False
+        size = self.calls.size(self.backwards, modules())
+        return size, size is not None
 
     @property
     def steps(self) -> int:
@@ -109,6 +116,7 @@ class Steps:
 
     def install(self) -> None:
         """Patch `torch.autograd.backward` and hook all optimizers, those made later too."""
+        self.calls.install()
         autograd: Any = torch.autograd
         plain = autograd.backward
 
@@ -142,7 +150,7 @@ class Steps:
         self.backwards += 1
         if self.backwards == 1:
             self.on_progress(0)
-            self._first_backward()
+            self._first_backward(loss)
         elif not self.optimizers and self.backwards > self.wanted:
             self._finish()
         if not self._loaded:
@@ -152,8 +160,11 @@ class Steps:
         for watcher in self.watchers:
             watcher.before_backward(loss)
 
-    def _first_backward(self) -> None:
+    def _first_backward(self, loss: Any) -> None:
         tracker = self.tracker
+        if self.loop_sequence is None and isinstance(loss, torch.Tensor) and loss.grad_fn is not None:
+            # neither a loader nor a transfer said where the loop began: its graph does
+            self.loop_sequence = lowest_number(loss.grad_fn)
         parameters = self.find_parameters()
         if tracker.card is None and not any(map(tracker.on_card, parameters)):
             tracker.promote_all()
@@ -254,6 +265,19 @@ class Steps:
 def modules() -> list[Any]:
     """Every module that is alive. `type(...)`, because `isinstance` runs properties of strangers."""
     return [each for each in gc.get_objects() if issubclass(type(each), torch.nn.Module)]
+
+
+def lowest_number(root: Any) -> int:
+    """The smallest of autograd's numbers in the graph below a node: the number of what was computed first."""
+    lowest, pending, seen = NO_NUMBER, [root], {root}
+    while pending:
+        node = pending.pop()
+        lowest = min(lowest, node._sequence_nr())
+        for below, _ in node.next_functions:
+            if below is not None and below not in seen:
+                seen.add(below)
+                pending.append(below)
+    return lowest
 
 
 def states(optimizer: Any) -> Iterator[torch.Tensor]:

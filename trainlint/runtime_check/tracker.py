@@ -23,7 +23,7 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from .answers import ALARMS, Answers, value_of
+from .answers import Answers, condition, real_size, value_of
 
 # an index into `Tracker.places`; -1 where no line of the program stands for it
 Place = int
@@ -33,9 +33,6 @@ OPTIM = os.path.join("torch", "optim", "")
 CHECKPOINT = os.path.join("torch", "utils", "checkpoint.py")
 # operations that take operands of both sides as they are
 MIXES = frozenset({"aten::copy_", "aten::_to_copy", "aten::index", "aten::index_put_"})
-# kernels that keep the unreduced buffer under their scalar result, which fake tensors do not show
-# (structured kernels of aten/src/ATen/native/BinaryOps.cpp and Loss.cpp, seen in real runs)
-KEEP_UNREDUCED = frozenset({"aten::mse_loss", "aten::smooth_l1_loss"})
 
 sequence_number = torch._C._autograd._get_sequence_nr
 running_node = torch._C._current_autograd_node
@@ -123,8 +120,8 @@ class Tracker(TorchDispatchMode):
         self.active = True
         # called with what a copy from the host made on a real card
         self.on_transfer: Callable[[torch.Tensor], None] = lambda tensor: None
-        # storages of conditions that a healthy program finds false
-        self.alarms: set[int] = set()
+        # what the conditions in these storages answer
+        self.conditions: dict[int, bool] = {}
         self.guesses: dict[tuple[str, Place], None] = {}
         self.answers = Answers(self._guess)
         # how often a value was asked for, by line
@@ -182,7 +179,7 @@ class Tracker(TorchDispatchMode):
         number = self.where.pop(key, -1)
         if number >= 0:
             self.events.append(-1 - number)
-        self.alarms.discard(key)
+        self.conditions.pop(key, None)
 
     def promote(self, tensor: torch.Tensor, line: Place = NOWHERE) -> None:
         """A storage of the host that is on the card from now on, moved in place or misjudged at its birth."""
@@ -231,13 +228,15 @@ class Tracker(TorchDispatchMode):
             if self.on_card(args[0]) and not in_optimizer():
                 self.syncs[self.lines.current(2)] += 1
             if isinstance(args[0], FakeTensor) and args[0].constant is None:
-                return value_of(args[0], key_of(args[0]) in self.alarms)
+                return value_of(args[0], self.conditions.get(key_of(args[0]) or 0))
         node = running_node()
         name: str = func._schema.name
         card = self._is_for_card(name, node, args, kwargs) if self.card is None else False
         done, out = self.answers.size(func, name, args, kwargs)
         if not done:
             out = func(*args, **kwargs)
+            if not card:
+                out = self.answers.with_numbers(func, name, args, kwargs, out)
         self._note(func, name, node, card, args, out)
         return out
 
@@ -258,7 +257,7 @@ class Tracker(TorchDispatchMode):
     def _note(self, func: Any, name: str, node: Any, card: bool, args: Any, out: Any) -> None:
         """Storages that the operation made, and the nodes it added to the graph."""
         line: Place | None = None
-        for tensor in tensors_of(out):
+        for at, tensor in enumerate(tensors_of(out)):
             key = key_of(tensor)
             if key is None:
                 continue
@@ -269,10 +268,11 @@ class Tracker(TorchDispatchMode):
             if line is None:
                 line = self._line(node)
             size = None
-            if name in KEEP_UNREDUCED and isinstance(tensor, FakeTensor) and tensor.dim() == 0:
-                size = max(each.numel() for each in tensors_of(args)) * tensor.element_size()
-            elif name in ALARMS:
-                self.alarms.add(key)
+            if isinstance(tensor, FakeTensor):
+                size = real_size(name, at, tensor, args)
+                known = condition(name, args, tensor)
+                if known is not None:
+                    self.conditions[key] = known
             self.add(tensor, tensor.device.type == self.card if self.card is not None else card, line, size)
             if node is None:
                 self._shape(line, tensor, name)

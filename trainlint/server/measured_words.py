@@ -84,7 +84,8 @@ def cell(number: int | None) -> str:
 def change(row: Mapping[str, Any]) -> str:
     if not row.get("change") or not row.get("old"):
         return ""
-    return f"{100 * row['change'] / row['old']:+.1f} %"
+    share = 100 * row["change"] / row["old"]
+    return "more than tenfold" if share >= 1000 else f"{share:+.1f} %"
 
 
 def summary(
