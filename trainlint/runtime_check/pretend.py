@@ -58,7 +58,12 @@ class Pretend(TorchFunctionMode):
         kwargs = dict(kwargs or {})
         T = torch.Tensor
         if func is torch.device:
-            return func(*args, **kwargs)
+            # a number alone means that card
+            return torch.device("cuda", args[0]) if args and type(args[0]) is int else func(*args, **kwargs)
+        if type(kwargs.get("device")) is int:
+            kwargs["device"] = CARD
+        if func is T.to:
+            args = (args[0], *(CARD if type(each) is int else each for each in args[1:]))
         if func in _ABOUT_THE_SIDE:
             return self._side(func, args[0])
         if func is T.type and len(args) > 1:

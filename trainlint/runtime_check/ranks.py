@@ -59,6 +59,28 @@ def exchanged(state: None, bucket: Any) -> Any:
     return done
 
 
+def _objects(distributed: Any) -> None:
+    """Objects that ranks exchange: every other rank has what this one has."""
+
+    def all_gather_object(object_list: list[Any], obj: Any, group: Any = None) -> None:
+        object_list[:] = [obj] * len(object_list)
+
+    def gather_object(obj: Any, object_gather_list: list[Any] | None = None, *args: Any, **kwargs: Any) -> None:
+        if object_gather_list is not None:
+            object_gather_list[:] = [obj] * len(object_gather_list)
+
+    def scatter_object_list(out: list[Any], given: list[Any] | None = None, *args: Any, **kwargs: Any) -> None:
+        if given:
+            out[0] = given[min(distributed.get_rank(), len(given) - 1)]
+
+    def broadcast_object_list(object_list: list[Any], *args: Any, **kwargs: Any) -> None:
+        """The list stays as it is."""
+
+    for each in (all_gather_object, gather_object, scatter_object_list, broadcast_object_list):
+        setattr(distributed, each.__name__, each)
+        setattr(distributed.distributed_c10d, each.__name__, each)
+
+
 def pretend_ranks(tracker: Tracker, fake: bool, note: Callable[[str], None]) -> None:
     """Patch `torch.distributed` and `DistributedDataParallel`."""
     distributed: Any = torch.distributed
@@ -90,6 +112,7 @@ def pretend_ranks(tracker: Tracker, fake: bool, note: Callable[[str], None]) -> 
         # these look at the bytes of tensors, which fake ones do not have
         distributed._verify_params_across_processes = lambda *args, **kwargs: None
         distributed._broadcast_coalesced = lambda *args, **kwargs: None
+        _objects(distributed)
     wrapper: Any = torch.nn.parallel.DistributedDataParallel
     plain_init = wrapper.__init__
 
