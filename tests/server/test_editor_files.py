@@ -75,6 +75,17 @@ EGLOT = """
   (while (and (< n 150) (null (flymake-diagnostics)))
     (accept-process-output nil 0.1) (flymake-start) (setq n (1+ n))))
 (princ (mapconcat #'flymake-diagnostic-text (flymake-diagnostics) "\\n"))
+(goto-char (point-min)) (search-forward "batch_size=6")
+(let* ((server (eglot--current-server-or-lose))
+       (hover (jsonrpc-request server :textDocument/hover (eglot--TextDocumentPositionParams)))
+       (image (progn (goto-char (point-min)) (search-forward "self.transform(im") (1- (point))))
+       (found (seq-find (lambda (d) (string-match "IM001" (flymake-diagnostic-text d))) (flymake-diagnostics)))
+       (place (if found (flymake-diagnostic-beg found) image))
+       (actions (eglot-code-actions place (1+ place) "quickfix")))
+  (princ (format "\\nHOVER %s\\n" (plist-get (plist-get hover :contents) :value)))
+  (eglot--apply-workspace-edit (plist-get (elt actions 0) :edit))
+  (princ (format "TEXT %s\\n" (buffer-string))))
+(set-buffer-modified-p nil)
 (eglot-shutdown (eglot--current-server-or-lose))
 """
 
@@ -94,3 +105,8 @@ def test_emacs_loads_the_package(environment: dict[str, str], tmp_path: Path) ->
     done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert "trainlint [LP001]" in done.stdout
+    found, text = done.stdout.split("\nTEXT ")
+    # eglot 1.9 asks for plain text
+    assert "64" in found.split("HOVER ")[1]
+    assert "**" not in found.split("HOVER ")[1]
+    assert "COLOR_BGR2RGB" in text
