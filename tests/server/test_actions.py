@@ -54,6 +54,13 @@ def test_ignore_on_this_line(editor: Editor, tmp_path: Path) -> None:
     assert editor.diagnostics(document, lambda found: not found) == []
 
 
+def test_the_action_that_ignores_can_be_switched_off(start: Callable[..., Editor], tmp_path: Path) -> None:
+    editor = start("vscode-1.139", initializationOptions={"codeAction": {"ignoreComment": False}})
+    document = editor.open(tmp_path / "small.py", SMALL)
+    where = editor.diagnostics(document, lambda found: "LR004" in found)[0]["range"]
+    assert not [action for action in editor.actions(document, where) if action["title"].startswith("Ignore")]
+
+
 def test_ignore_joins_a_comment_that_is_there(start: Callable[..., Editor], tmp_path: Path) -> None:
     editor = start("vscode-1.139")
     text = SMALL.replace("lr=0.5)", "lr=0.5)  # tuned  # trainlint: ignore[IM001]")

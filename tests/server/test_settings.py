@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -79,6 +81,18 @@ def test_a_configuration_file_is_followed(start: Callable[..., Editor], tmp_path
     assert items[0]["severity"] == 1
 
 
+def test_a_configuration_is_read_again_on_save_where_nobody_watches(
+    start: Callable[..., Editor], tmp_path: Path
+) -> None:
+    editor = start("neovim-0.7")
+    document = editor.open(tmp_path / "small.py", SMALL)
+    assert codes(editor.diagnostics(document, lambda found: "LR004" in found)) == {"LR004"}
+    assert "workspace/didChangeWatchedFiles" not in editor.registered
+    (tmp_path / "trainlint.toml").write_text('ignore = ["LR004"]\n')
+    editor.notify("textDocument/didSave", {"textDocument": {"uri": document.uri}})
+    assert editor.diagnostics(document, lambda found: not found) == []
+
+
 def test_a_broken_configuration_is_told_once(start: Callable[..., Editor], tmp_path: Path) -> None:
     config = tmp_path / "trainlint.toml"
     config.write_text('ignroe = ["LR004"]\n')
@@ -129,3 +143,17 @@ def test_a_folder_that_comes_later_is_asked_about(start: Callable[..., Editor], 
     come = {"added": [{"uri": uri(inner), "name": "inner"}], "removed": []}
     editor.notify("workspace/didChangeWorkspaceFolders", {"event": come})
     assert editor.diagnostics(document, lambda found: not found) == []
+
+
+def test_vs_code_knows_every_setting_of_the_server() -> None:
+    root = Path(__file__).parents[2]
+    known = json.loads((root / "editors" / "vscode" / "package.json").read_text())["contributes"]["configuration"]
+    rows = re.findall(r"^\| (`trainlint\..*?) \| ", (root / "docs" / "editors.md").read_text(), re.MULTILINE)
+    told, group = set(), ""
+    for word in re.findall(r"`([\w.]+)`", " ".join(rows)):
+        # `.device` after `trainlint.measure.interpreter` is of the same group
+        group = word.rpartition(".")[0] if word.startswith("trainlint.") else group
+        told.add(word if word.startswith("trainlint.") else group + word)
+    commands = {"trainlint.measure", "trainlint.cancelMeasure", "trainlint.clearMeasurements", "trainlint.openReport"}
+    assert len(told - commands) > 12
+    assert told - commands <= known["properties"].keys()

@@ -43,7 +43,7 @@ class Actions:
         if wanted("quickfix", only):
             for finding in touched:
                 actions += self._quick_fixes(finding, part)
-            for finding in touched:
+            for finding in touched if self._settings.ignore_comment else ():
                 actions += self._ignore(finding, part)
         # Without a filter the whole-file action is offered only where a finding is, so that other lines stay quiet.
         if wanted(FIX_ALL, only) and (only or touched):

@@ -226,8 +226,11 @@ class App:
         for path in paths:
             if self.sources.by_path(path) is None:
                 self.worker.post(lambda session, path=path: session.forget(path))  # type: ignore[misc]
-        if any(Path(path).name in _CONFIG_NAMES for path in paths):
+        # a client that watches no files tells of a configuration only when it is saved in the editor itself
+        configuration = any(Path(path).name in _CONFIG_NAMES for path in paths)
+        if configuration:
             self._told.clear()
+        if configuration or not self.client.watch_files:
             self.worker.post(lambda session: session.reload_config())
 
     # Notebooks

@@ -32,6 +32,8 @@ class Settings:
     memory_hover: bool = True
     memory_lens: bool = True
     memory_hints: bool = True
+    # is an action offered that ignores a finding on its line?
+    ignore_comment: bool = True
     # bytes below which a line gets no hint
     least_hint: int = LEAST_HINT
     # how `trainlint.measure` runs the program: the interpreter's command, empty for the one that is found
@@ -73,6 +75,7 @@ def read_settings(raw: object) -> Settings:
         ignore=_words(values.get("ignore"), "lint.ignore") or (),
         extend_select=_words(values.get("extendSelect", values.get("extend-select")), "lint.extendSelect") or (),
         severity=_severity(values.get("severity")),
+        ignore_comment=_flag(nested(raw, "codeAction", "ignoreComment"), "codeAction.ignoreComment"),
         memory_hover=_flag(nested(raw, "hover", "memory"), "hover.memory"),
         memory_lens=_flag(nested(raw, "lens", "memory"), "lens.memory"),
         memory_hints=_flag(nested(raw, "hints", "memory"), "hints.memory"),

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { serverCommand } from "./command.js";
+import { namedServer, serverCommand } from "./command.js";
 import type { Interpreter } from "./interpreter.js";
 
 const plain: Interpreter = { command: ["python3"], from: "PATH", found: { version: [3, 11], trainlint: null, libcst: false } };
@@ -16,4 +16,9 @@ test("the installed one is taken where it is asked for, trusted and there", () =
   expect(serverCommand(installed, "fromEnvironment", "/ext", [], false).args).toContain("/ext/bundled/launch.py");
   expect(serverCommand(plain, "fromEnvironment", "/ext", [], true).args).toContain("/ext/bundled/launch.py");
   expect(serverCommand(installed, "useBundled", "/ext", [], true).what).toBe("the bundled trainlint with Python 3.12 (PATH)");
+});
+
+test("a server that is named runs as it is", () => {
+  const found = namedServer(["/env/bin/trainlint"], ["--verbose"]);
+  expect([found.command, ...found.args]).toEqual(["/env/bin/trainlint", "server", "--verbose"]);
 });

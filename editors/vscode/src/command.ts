@@ -11,6 +11,12 @@ export interface ServerCommand {
   what: string;
 }
 
+/** The server that a person named with `trainlint.path`. */
+export function namedServer(command: readonly string[], extra: readonly string[]): ServerCommand {
+  const [program = "trainlint", ...rest] = command;
+  return { command: program, args: [...rest, "server", ...extra], what: `${program} (trainlint.path)` };
+}
+
 /**
  * The command of the server. The bundled one is started through `bundled/launch.py`, which brings its own packages; the
  * installed one only where the workspace is trusted and the interpreter has it.

@@ -7,7 +7,7 @@ import { Server } from "./server.js";
 import { Status } from "./status.js";
 
 /** Settings that the server's process depends on; all others reach it as they change. */
-const RESTARTING = ["interpreter", "importStrategy", "args"].map((name) => `trainlint.${name}`);
+const RESTARTING = ["interpreter", "path", "importStrategy", "args"].map((name) => `trainlint.${name}`);
 
 let server: Server | undefined;
 

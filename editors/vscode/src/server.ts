@@ -7,8 +7,8 @@ import {
   type ServerOptions,
 } from "vscode-languageclient/node";
 import { spawn } from "node:child_process";
-import { serverCommand, type ImportStrategy, type ServerCommand } from "./command.js";
-import { findInterpreter, type Interpreter } from "./interpreter.js";
+import { namedServer, serverCommand, type ImportStrategy, type ServerCommand } from "./command.js";
+import { expanded, findInterpreter, type Interpreter } from "./interpreter.js";
 import { Crashes, Restarts } from "./restarts.js";
 import { asked, measure } from "./measure.js";
 import type { PythonExtensions } from "./python.js";
@@ -56,15 +56,21 @@ export class Server implements vscode.Disposable {
     const folder = vscode.workspace.workspaceFolders?.[0];
     const settings = vscode.workspace.getConfiguration("trainlint", folder?.uri);
     const trusted = vscode.workspace.isTrusted;
-    this.interpreter = await findInterpreter({
-      setting: settings.get<string[]>("interpreter", []),
-      folder: folder?.uri.fsPath,
-      selected: () => this.python.selected(folder?.uri),
-      trusted,
-    });
-    const strategy = settings.get<ImportStrategy>("importStrategy", "useBundled");
     const extra = trusted ? settings.get<string[]>("args", []) : [];
-    this.command = serverCommand(this.interpreter, strategy, this.context.extensionPath, extra, trusted);
+    const named = trusted ? settings.get<string[]>("path", []) : [];
+    if (named.length > 0) {
+      this.interpreter = undefined;
+      this.command = namedServer(expanded(named, folder?.uri.fsPath), extra);
+    } else {
+      this.interpreter = await findInterpreter({
+        setting: settings.get<string[]>("interpreter", []),
+        folder: folder?.uri.fsPath,
+        selected: () => this.python.selected(folder?.uri),
+        trusted,
+      });
+      const strategy = settings.get<ImportStrategy>("importStrategy", "useBundled");
+      this.command = serverCommand(this.interpreter, strategy, this.context.extensionPath, extra, trusted);
+    }
     this.log.info(`starting ${this.command.what}: ${this.command.command} ${this.command.args.join(" ")}`);
     this.client = new LanguageClient("trainlint", "trainlint", this.process(this.command), this.options());
     await this.client.start();
