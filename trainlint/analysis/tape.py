@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from trainlint.analysis.scope import Scope
 
 MAX_SITES = 20_000
+# what stands for the work of playing them: all that is alive, summed over the entries
+MAX_ALIVE = 1_000_000
+# statements that an operation costs which is not recorded any more
+UNRECORDED = 4
 CHECKPOINTS = frozenset(
     {
         "torch.utils.checkpoint.checkpoint",
@@ -130,9 +134,12 @@ class Tape:
     compiled: list[Place] = field(default_factory=list)
     # what functions gave the statement in progress, several at once, by the number of calls around it
     handed: dict[int, list[Array]] = field(default_factory=dict)
+    # the sum of what was alive
+    alive: int = 0
 
     def add(self, entry: Entry) -> None:
-        if len(self.entries) >= MAX_SITES:
+        self.alive += len(entry.live) if not isinstance(entry, Returned) else 0
+        if len(self.entries) >= MAX_SITES or self.alive > MAX_ALIVE:
             self.full = True
         else:
             self.entries.append(entry)
@@ -164,7 +171,10 @@ def record(
     given = tuple(tensors(operands))
     fresh = renewed(result, {id(a) for a in given})
     results = tuple(tensors([fresh]))
-    if results:
+    if results and tape.full:
+        # nothing more is learnt of the step: the program is not to be followed much longer
+        run.budget -= UNRECORDED
+    elif results:
         around = (run.loops, alive(run), run.conds, run.via, receivers(run))
         file, place = run.billing(scope, node)
         site = Site(op, place, file, given, results, positional, named, run.grad, run.autocast, layer, *around)
@@ -206,7 +216,7 @@ MARKED = frozenset({"backward", "step", "zero_grad", "unknown_call"})
 
 def mark(run: Run, event: Event) -> None:
     """Record an event between the operations."""
-    if run.program.tape is not None and event.kind in MARKED:
+    if run.program.tape is not None and event.kind in MARKED and not run.program.tape.full:
         run.program.tape.add(Mark(event, alive(run), run.autocast))
 
 
@@ -238,7 +248,7 @@ def statement_over(run: Run) -> None:
 
 def round_over(run: Run) -> None:
     """Record that the body of a loop has been left."""
-    if run.program.tape is not None and not run.muted:
+    if run.program.tape is not None and not run.muted and not run.program.tape.full:
         run.program.tape.add(Round(alive(run), run.loops))
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
+import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
     from trainlint.memory.target import Target
 
 
+# seconds for following the program; half as many again for what follows from the estimate
+PATIENCE = 60.0
+
+
 def show_memory(options: argparse.Namespace) -> int:
     """Print the estimate of a training loop.
 
@@ -34,7 +40,8 @@ def show_memory(options: argparse.Namespace) -> int:
     )
     session = Session([root_of(path)], overrides)
     target = target_of(session, path)
-    found = session.memory(path, options.batch_size, target)
+    patience = Patience(PATIENCE)
+    found = estimated(session, path, options, target, patience)
     if not found:
         why = "a loop that runs `backward()`"
         if used := session.frameworks(path):
@@ -43,7 +50,8 @@ def show_memory(options: argparse.Namespace) -> int:
             why += f"; line {line} does not parse"
         raise UsageError(f"{options.file} has no training loop: {why}")
     estimate = chosen(found, options.entry)
-    told = report(session, path, estimate, target, whole=options.output_format == "html")
+    patience.seconds += PATIENCE / 2
+    told = report(session, path, estimate, target, patience, whole=options.output_format == "html")
     if options.output_format == "json":
         text = json.dumps(told, ensure_ascii=False, indent=1) + "\n"
     elif options.output_format == "html":
@@ -59,6 +67,35 @@ def show_memory(options: argparse.Namespace) -> int:
     write(text, options.output_file)
     mention_others(found, estimate)
     return 0
+
+
+class Patience:
+    """Called again and again while a step is followed and played; raises OutOfTime when so many seconds are over."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._begun = time.monotonic()
+
+    def __call__(self) -> None:
+        if time.monotonic() - self._begun > self.seconds:
+            from trainlint.memory.plan import OutOfTime
+
+            raise OutOfTime
+
+
+def estimated(
+    session: Session, path: str, options: argparse.Namespace, target: Target | None, patience: Patience
+) -> list[Estimate]:
+    """The training loops of the file. Raises UsageError where they are too large to be waited for."""
+    from trainlint.memory.plan import OutOfTime
+
+    try:
+        return session.memory(path, options.batch_size, target, patience)
+    except OutOfTime:
+        text = (
+            f"{options.file}: no estimate after {patience.seconds:.0f} seconds, the program is too large to be followed"
+        )
+        raise UsageError(text) from None
 
 
 def target_of(session: Session, path: str) -> Target | None:
@@ -84,15 +121,20 @@ def chosen(found: list[Estimate], entry: str | None) -> Estimate:
         raise UsageError(str(error)) from None
 
 
-def report(session: Session, path: str, estimate: Estimate, target: Target | None, *, whole: bool) -> dict[str, Any]:
-    """The object of the contract."""
+def report(
+    session: Session, path: str, estimate: Estimate, target: Target | None, patience: Patience, *, whole: bool
+) -> dict[str, Any]:
+    """The object of the contract; what cannot be found before patience ends is left out of it."""
     from trainlint.memory.answer import answer
     from trainlint.memory.report import as_object
 
     def locate(path: str, line: int) -> tuple[str, int | None, int]:
         return (os.path.relpath(path), *session.located(path, line))
 
-    told = as_object(estimate, locate, answer(estimate, target, whole=whole))
+    found = answer(estimate, target, whole=whole)
+    # the little that is left
+    patience.seconds = math.inf
+    told = as_object(estimate, locate, found)
     return {**told, "path": os.path.relpath(path)}
 
 

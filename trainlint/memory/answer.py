@@ -12,6 +12,7 @@ from trainlint.memory.device import DeviceTotal, device_total
 from trainlint.memory.estimate import Estimate
 from trainlint.memory.fits import Curve, largest_batch
 from trainlint.memory.gpus import Gpu
+from trainlint.memory.plan import OutOfTime
 from trainlint.memory.remedies import Remedy, remedies
 from trainlint.memory.target import Target, target_of
 from trainlint.memory.timeline import Moment, thinned
@@ -19,6 +20,8 @@ from trainlint.memory.timeline import Moment, thinned
 # GPUs of many sizes that many people have or can rent
 USUAL = ("T4", "RTX 3060", "RTX 4090", "A100-40GB", "H100", "B200")
 POINTS = 400
+# remedies that are tried of a step that takes long to play
+FEW = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,8 @@ class Answer:
     iterations: int | None = None
     remedies: list[Remedy] = field(default_factory=list)
     course: list[Moment] = field(default_factory=list)
+    # what was left out
+    notes: list[str] = field(default_factory=list)
 
 
 def answer(estimate: Estimate, target: Target | None = None, *, whole: bool = False) -> Answer:
@@ -71,24 +76,45 @@ def answer(estimate: Estimate, target: Target | None = None, *, whole: bool = Fa
     if estimate.step is None:
         return result
     curve = Curve(estimate)
-    working = with_workspaces(curve, gpu)
+    try:
+        working = with_workspaces(curve, gpu)
+    except OutOfTime:
+        working = None
     room = curve.room(target) if target is not None else None
     if working is not None:
         result.convolutions = workspaces(estimate, working.first, room)
         result.asked = workspaces(estimate, working.first, None)
     result.device = device_total(estimate.reserved, gpu, convolves, result.convolutions)
+    if curve.long:
+        result.notes.append(
+            f"a step of {len(estimate.step.entries):,} operations: the largest batch is looked for roughly, only the "
+            f"first {FEW} changes are tried that could lower the peak, and no other GPUs"
+        )
+    try:
+        add(result, curve, working, target, whole)
+    except OutOfTime:
+        result.notes.append(
+            "it takes too long to play the step again: some of what fits and what would help is left out"
+        )
+    return result
+
+
+def add(result: Answer, curve: Curve, working: Curve | None, target: Target | None, whole: bool) -> None:
+    """What the step has to be played again for. Raises OutOfTime, and what was found until then stays."""
+    estimate = curve.first
     if target is not None:
         result.fit = fit(curve, target)
-        if working is not None and result.fit.largest_batch and result.asked:
+        if working is not None and result.fit.largest_batch and result.asked and not curve.long:
             result.fit = replace(result.fit, largest_at_ease=largest_batch(working, curve.room(target)))
-    result.what_if = [what_if(curve, working, batch, target) for batch in neighbours(curve)]
+    for batch in neighbours(curve):
+        result.what_if.append(what_if(curve, working, batch, target))
     result.iterations = iterations(estimate)
-    result.remedies = remedies(curve, gpu)
-    if whole:
-        targets = [made for name in USUAL if (made := target_of(name, None)) is not None]
+    gpu = target.gpu if target is not None else None
+    result.remedies = remedies(curve, gpu, FEW if curve.long else None)
+    if whole and estimate.step is not None:
+        targets = [made for name in (() if curve.long else USUAL) if (made := target_of(name, None)) is not None]
         result.table = [fit(curve, each) for each in targets]
         result.course = thinned(estimate.step.estimate(replace(estimate.plan, record=True)).course, POINTS)
-    return result
 
 
 def with_workspaces(curve: Curve, gpu: Gpu | None) -> Curve | None:

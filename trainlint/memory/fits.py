@@ -8,7 +8,9 @@ PyTorch gives cached segments back, so what it reserves without a limit says too
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 
+from trainlint.analysis.tape import Returned
 from trainlint.memory.allocator import OutOfMemory
 from trainlint.memory.estimate import Estimate
 from trainlint.memory.target import Target
@@ -17,6 +19,11 @@ from trainlint.memory.target import Target
 MOST = 1 << 24
 # up to here the largest batch is found to the sample, beyond to one part in so many
 EXACT = 128
+# a step of more operations, or with more alive around them in all, takes seconds to play: a few tries have to do,
+# each so many parts of 16 of the first guess
+LONG = 2000
+MUCH = 100_000
+TRIES = (16, 15, 14, 12)
 
 
 class Curve:
@@ -45,6 +52,12 @@ class Curve:
             self.played += 1
             found = self._known[batch] = self._step.estimate(replace(self.first.plan, batch=batch))
         return found
+
+    @cached_property
+    def long(self) -> bool:
+        """Does it take seconds to play the step?"""
+        alive = sum(len(entry.live) for entry in self._step.entries if not isinstance(entry, Returned))
+        return len(self._step.entries) > LONG or alive > MUCH
 
     def room(self, target: Target) -> int:
         """Bytes of a device that PyTorch can get for this step."""
@@ -78,7 +91,8 @@ def largest_batch(curve: Curve, capacity: int) -> int | None:
     """The largest batch size whose step runs when PyTorch gets `capacity` bytes of the device; 0 where none does.
 
     Up to 128 one sample more does not fit, beyond it the answer is at most one part in 128 too small. (Where the
-    allocator changes the kind of a segment, a larger batch may happen to fit again; it is not looked for.)
+    allocator changes the kind of a segment, a larger batch may happen to fit again; it is not looked for.) Of a long
+    step it is looked for roughly, and None is given where the few tries do not fit.
     None where the batch size does not decide: it is not known, or memory does not grow with it. Where the estimate is
     not complete, the true answer is smaller.
     """
@@ -90,6 +104,9 @@ def largest_batch(curve: Curve, capacity: int) -> int | None:
     if slope <= 0:
         return None
     guess = batch + int((capacity - one.peak.allocated) / slope)
+    if curve.long:
+        tries = [max(0, min(guess, MOST)) * part // 16 for part in TRIES]
+        return next((each for each in tries if each and curve.fits(each, capacity)), None)
     return _searched(curve, capacity, max(1, min(guess, MOST)))
 
 

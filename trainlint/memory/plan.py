@@ -9,6 +9,10 @@ from trainlint.analysis.values import Value
 from trainlint.memory.device import cublas_workspace
 
 
+class OutOfTime(Exception):
+    """Whoever asks does not want to wait any longer; raised by what is called before each operation."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """The program as it is, at its own batch size on an unknown GPU of any size, where nothing is given.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from trainlint.analysis.autocast import Autocast
 from trainlint.analysis.tape import Site
@@ -29,11 +30,14 @@ class Remedy:
     saves: int
 
 
-def remedies(curve: Curve, gpu: Gpu | None = None) -> list[Remedy]:
-    """The changes that apply to the program and save something on a GPU, the one that saves most first."""
+def remedies(curve: Curve, gpu: Gpu | None = None, most: int | None = None) -> list[Remedy]:
+    """The changes that apply to the program and save something on a GPU, the one that saves most first.
+
+    `most` are the changes that are tried, None for all.
+    """
     one = curve.first
     found = []
-    for title, plan in changes(curve, gpu):
+    for title, plan in islice(changes(curve, gpu), most):
         saves = one.peak.allocated - changed(curve, plan).peak.allocated
         if saves > LEAST * one.peak.allocated:
             found.append(Remedy(title, saves))

@@ -53,7 +53,9 @@ def as_object(estimate: Estimate, locate: Locate, found: Answer | None = None) -
         "lines": [entry(estimate, where, locate) for where in heaviest(estimate)],
         "remedies": [asdict(remedy) for remedy in found.remedies] if found is not None else [],
     }
-    if found is not None and found.table:
+    if found is not None and found.notes:
+        result["notes"] = found.notes
+    if found is not None and found.course:
         result["gpus"] = [asdict(each) for each in found.table]
         result["timeline"] = [
             {"phase": moment.phase, "allocated": moment.allocated, "terms": moment.roles} for moment in found.course

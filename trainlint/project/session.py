@@ -242,12 +242,21 @@ class Session:
         document, _ = self._at_hand(path)
         return [] if document is None else self._ready_analyser().told_at(path, document, line, rows)
 
-    def memory(self, path: str, batch: int | None = None, target: Target | None = None) -> list[Estimate]:
-        """The memory of a step of each training loop of a file, on a GPU where one is meant."""
+    def memory(
+        self,
+        path: str,
+        batch: int | None = None,
+        target: Target | None = None,
+        heed: Callable[[], None] | None = None,
+    ) -> list[Estimate]:
+        """The memory of a step of each training loop of a file, on a GPU where one is meant.
+
+        `heed` is called again and again, now and when a step is played later; an error that it raises ends the work.
+        """
         document, _ = self._at_hand(path)
         if document is None:
             return []
-        return self._ready_analyser().memory(path, document, batch, target, self._processes(path))
+        return self._ready_analyser().memory(path, document, batch, target, self._processes(path), heed)
 
     def estimates(self, path: str, batch: int | None, heed: Callable[[], None] | None = None) -> list[Estimate]:
         """As `memory`, for an open file whose hovers and notes are computed anyway: what they know is used again.

@@ -221,17 +221,19 @@ class Analyser:
         batch: int | None = None,
         target: Target | None = None,
         processes: int | None = None,
+        heed: Callable[[], None] | None = None,
     ) -> list[Estimate]:
         """The memory of a step of each training loop of a file, on a GPU where one is meant.
 
-        `processes` share what is sharded; None: as many as the program says.
+        `processes` share what is sharded; None: as many as the program says. `heed` is called again and again, now and
+        when a step is played later; an error that it raises ends the work.
         """
         from trainlint.memory.device import cublas_workspace
         from trainlint.memory.estimate import estimates
         from trainlint.memory.plan import Plan
 
         workspace = cublas_workspace(target.gpu if target is not None else None)
-        return estimates(self._recorded(path, document), Plan(batch, workspace=workspace, processes=processes))
+        return estimates(self._recorded(path, document, heed), Plan(batch, workspace=workspace, processes=processes))
 
     def estimates(
         self,
@@ -246,10 +248,10 @@ class Analyser:
             curves = self._curves(self.watched(path, document), processes)
             return [curve.first if batch is None else curve.at(batch) for curve in curves]
 
-    def _recorded(self, path: str, document: Document) -> Program:
+    def _recorded(self, path: str, document: Document, heed: Callable[[], None] | None = None) -> Program:
         """The program of a file with its tensor operations."""
         program = Program(path, document, self.workspace)
-        program.tape, program.watch = Tape(), Watch(frozenset())
+        program.tape, program.watch, program.heed = Tape(), Watch(frozenset()), heed
         program.interpret()
         derive(program)
         return program
