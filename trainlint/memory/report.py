@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, TypeAlias, get_args
 
-from trainlint.memory.answer import Answer
+from trainlint.memory.answer import Answer, Fit
 from trainlint.memory.estimate import Estimate
 from trainlint.memory.figures import Figures
 from trainlint.memory.stretch import Line
@@ -48,7 +48,7 @@ def as_object(estimate: Estimate, locate: Locate, found: Answer | None = None) -
         "parameters": estimate.parameters,
         "per_sample": {"activations": estimate.per_sample},
         "iterations": found.iterations if found is not None else None,
-        "fits": asdict(found.fit) if found is not None and found.fit is not None else None,
+        "fits": fitting(found.fit) if found is not None and found.fit is not None else None,
         "what_if": [asdict(other) for other in found.what_if] if found is not None else [],
         "lines": [entry(estimate, where, locate) for where in heaviest(estimate)],
         "remedies": [asdict(remedy) for remedy in found.remedies] if found is not None else [],
@@ -56,11 +56,16 @@ def as_object(estimate: Estimate, locate: Locate, found: Answer | None = None) -
     if found is not None and found.notes:
         result["notes"] = found.notes
     if found is not None and found.course:
-        result["gpus"] = [asdict(each) for each in found.table]
+        result["gpus"] = [fitting(each) for each in found.table]
         result["timeline"] = [
             {"phase": moment.phase, "allocated": moment.allocated, "terms": moment.roles} for moment in found.course
         ]
     return result
+
+
+def fitting(fit: Fit) -> dict[str, Any]:
+    """What fits; of a step without workspaces of convolutions nothing is said of them."""
+    return {name: value for name, value in asdict(fit).items() if name != "largest_at_ease" or value is not None}
 
 
 def place(where: Where, locate: Locate) -> dict[str, Any]:
