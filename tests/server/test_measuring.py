@@ -44,8 +44,9 @@ def main():
     net = Net().cuda()
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
     data = TensorDataset(torch.randn(64, 3, 16, 16), torch.randint(0, 10, (64,)))
+    loader = DataLoader(data, batch_size=32)
     print("the program speaks")
-    for images, labels in DataLoader(data, batch_size=32):
+    for images, labels in loader:
         images, labels = images.cuda(), labels.cuda()
         optimizer.zero_grad()
         loss = nn.functional.cross_entropy(net(images), labels)
@@ -158,6 +159,8 @@ def test_figures_stand_beside_the_estimate(measured: Measured) -> None:
     row = next(line.split() for line in table.splitlines() if line.startswith("optimizer state"))
     assert row[2:4] == row[4:6]
     assert "pretended card has no workspace" in table
+    # the batch size, away from the loop
+    assert row in [line.split() for line in hover(editor, train, "32)").splitlines()]
 
 
 def test_progress_and_output_come_through(measured: Measured) -> None:

@@ -39,6 +39,8 @@ class Spot(NamedTuple):
     cell: int | None = None
     # about a whole line, not about one expression
     whole: bool = False
+    # where it is the batch size of a loop: path, cell and line of that
+    loop: tuple[str, int | None, int] | None = None
 
 
 class Spots:
@@ -127,12 +129,14 @@ class LoopNotes:
             value = fact.batch_size
             if not isinstance(value, Const) or value.literal is None:
                 continue
-            yield from self.spots(spots.of_literal(value.literal), self.summary)
-            node = value.literal.node
-            if isinstance(node, ir.Expr) and value.literal.path == self.path:
-                yield Spot(self.path, span(node), self.summary)
+            node, literal = value.literal.node, value.literal
+            places = list(spots.of_literal(literal))
+            if isinstance(node, ir.Expr) and literal.path == self.path:
+                places.append(span(node))
                 if value.default:
-                    yield Spot(self.path, span(node.stmt), self.summary)
+                    places.append(span(node.stmt))
+            for place in places:
+                yield Spot(self.path, place, self.summary, loop=(self.one.path, None, self.one.line))
 
     def summarised(self, target: Target | None) -> str:
         """All about the peak: its shares, other batch sizes, the largest one, batches an epoch, and the sources."""

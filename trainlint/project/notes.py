@@ -33,6 +33,8 @@ def in_cells(notes: Notes, path: str, joined: Joined | None) -> Notes:
             line_end = spot.span.end_column == END
             cell, span = joined.locate_span(spot.span)
             spot = spot._replace(span=span._replace(end_column=END) if line_end else span, cell=cell)
+        if spot.loop is not None and spot.loop[0] == path:
+            spot = spot._replace(loop=(path, *joined.locate(spot.loop[2])))
         spots.append(spot)
     hints, lenses = [], []
     for hint in notes.hints:

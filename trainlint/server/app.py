@@ -312,7 +312,8 @@ class App:
         if settings.memory_hover and source.revision == revision:
             part, offset = source.parts[index], body.offset(params.position, encoding)
             figure = figures.figure_at(self.models.of(part.uri), part, offset)
-            measured = measured_figures.figure_at(self.measured, part, offset)
+            loops = figure.loops if figure is not None else ()
+            measured = measured_figures.figure_at(self.measured, part, offset, loops)
         markdown = figures.together(figures.together(card, figure), measured)
         where = where or next((each.span for each in (figure, measured) if each is not None), None)
         if markdown is None or where is None:

@@ -24,6 +24,8 @@ class Figure(NamedTuple):
     text: str
     span: Span
     whole: bool
+    # the loops whose batch size it is about: path, cell and line
+    loops: tuple[tuple[str, int | None, int], ...] = ()
 
 
 def figure_at(shown: Sequence[Shown], part: Part, offset: int) -> Figure | None:
@@ -36,7 +38,8 @@ def figure_at(shown: Sequence[Shown], part: Part, offset: int) -> Figure | None:
     texts = list(dict.fromkeys(mark.about.text for mark in same))[:MOST_TEXTS]
     lines = part.body.lines
     span = Span(*lines.position(best.start), *lines.position(best.end))
-    return Figure("\n\n".join(texts), span, best.whole)
+    loops = tuple(dict.fromkeys(mark.about.loop for mark in same if mark.about.loop is not None))
+    return Figure("\n\n".join(texts), span, best.whole, loops)
 
 
 def together(card: str | None, figure: Figure | None) -> str | None:

@@ -16,7 +16,7 @@ from trainlint.server.documents import OpenSources, Part, Source
 from trainlint.server.figures import MEASURE, Figure
 from trainlint.server.hover import content
 from trainlint.server.marks import Mark
-from trainlint.server.measurements import Measurements, Result, Shown, line_of
+from trainlint.server.measurements import Measurements, Place, Result, Shown, line_of
 from trainlint.server.settings import Settings
 from trainlint.text.place import Span
 
@@ -83,17 +83,20 @@ def loops(measured: Measurements, part: Part) -> list[Mark[Shown]]:
     return [mark for mark in measured.of(part) if mark.about.about is None]
 
 
-def figure_at(measured: Measurements, part: Part, offset: int) -> Figure | None:
+def figure_at(measured: Measurements, part: Part, offset: int, loops: Sequence[Place] = ()) -> Figure | None:
     """The tables "estimated / measured" for a line: of the line, and of the step on the first line of its function,
-    on the line that runs backward and on the loops around it."""
+    on the line that runs backward and on the loops around it, and where the offset is on the batch size of `loops`."""
     line = part.body.lines.position(offset)[0]
     texts: list[str] = []
+    for found in (each for loop in loops for each in measured.of_loop(loop)):
+        texts.append(measured_words.of_step(found.rows, found.report, how(found, measured.stale(found))))
     for mark in measured.of(part):
         found, known = mark.about.result, line_of(mark, part)
         told = how(found, measured.stale(found))
         if mark.about.about is None:
             if line in (known, part.body.lines.position(mark.start)[0]) or _is_loop(part, line, mark, known):
-                texts.insert(0, measured_words.of_step(found.rows, found.report, told))
+                text = measured_words.of_step(found.rows, found.report, told)
+                texts = [text, *(each for each in texts if each != text)]
         elif line == known:
             kept = found.kept.get(_place(mark.about.about))
             texts.append(measured_words.of_line(mark.about.about, mark.about.estimated, kept, told))

@@ -188,6 +188,20 @@ class Measurements:
         """The marks of lines and of loops in a document; findings are not among them."""
         return [mark for mark in self._marks.get(document_key(part.uri), ()) if not mark.about.finding]
 
+    def of_loop(self, loop: Place) -> Iterator[Result]:
+        """What was measured of a loop of the estimate, given by the place that it has now."""
+        for source in self._sources:
+            for index, part in enumerate(source.parts):
+                for mark in self.of(part):
+                    result = mark.about.result
+                    if mark.about.about is not None or result.estimate is None:
+                        continue
+                    where = result.estimate["loop"]
+                    # edits have moved the loop as they moved the line that runs backward
+                    moved = line_of(mark, part) - result.loop[2] if _place(where) == _text(source, index) else 0
+                    if (where["path"], where["cell"], where["line"] + moved) == loop:
+                        yield result
+
     def findings(self, source: Source) -> Iterator[tuple[int, int, Mapping[str, Any]]]:
         """(index of the part, 1-based line, finding of the report) of the texts of a source."""
         for index, part in enumerate(source.parts):
