@@ -68,3 +68,15 @@ def test_a_framework_comes_to_its_step(lab: Lab, package: str, text: str) -> Non
     terms = measured.figures.terms
     assert terms["parameters"] == terms["gradients"] == 4 * (64 * 10 + 10)
     assert terms["batch"] == 16 * (64 * 4 + 8)
+
+
+def test_weights_that_cannot_be_had_are_random_ones(lab: Lab) -> None:
+    # the module of timm that loads weights, with its failure where the hub is out of reach
+    (lab.folder / "timm" / "models").mkdir(parents=True)
+    (lab.folder / "timm" / "models" / "_builder.py").write_text(
+        "def load_pretrained(model, **options):\n    raise FileNotFoundError('no such file on the hub')\n"
+    )
+    text = PLAIN.replace("optimizer =", "from timm.models import _builder\n_builder.load_pretrained(net)\noptimizer =")
+    measured = lab.measured(text)
+    assert measured.steps == 2
+    assert any("cannot be had" in note for note in measured.notes)

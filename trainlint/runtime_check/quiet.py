@@ -20,6 +20,7 @@ def quiet(patches: AfterImport, temporary: str, note: Callable[[str], None]) -> 
     _no_downloads(note)
     _no_terminal()
     patches.patch("torch.utils.tensorboard.writer", lambda module: _tensorboard(module, temporary))
+    patches.patch("timm.models._builder", lambda module: _timm(module, note))
     patches.patch("tensorboardX.writer", lambda module: _tensorboard(module, temporary))
 
 
@@ -56,6 +57,21 @@ def _no_downloads(note: Callable[[str], None]) -> None:
 
     hub.load_state_dict_from_url = load_url
     module.load_state_dict = load
+
+
+def _timm(module: ModuleType, note: Callable[[str], None]) -> None:
+    """A model of timm whose pretrained weights cannot be had keeps its random ones."""
+    builder: Any = module
+    plain = builder.load_pretrained
+
+    def load(model: Any, *args: Any, **kwargs: Any) -> None:
+        try:
+            plain(model, *args, **kwargs)
+        except Exception as error:
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())[:100]}"
+            note(f"the weights of {type(model).__name__} cannot be had ({reason}): random ones took their place")
+
+    builder.load_pretrained = load
 
 
 def _no_terminal() -> None:
