@@ -10,7 +10,7 @@ from trainlint.analysis.values import Const, Seq, Unknown, Value, is_none
 from trainlint.ops.creation import of_data, shape_given
 from trainlint.ops.dtypes import dtype_named
 from trainlint.ops.layers import first_array
-from trainlint.ops.layout import FLIPPED, added, axes, moved_axis, permuted, size, unsqueezed
+from trainlint.ops.layout import FLIPPED, added, axes, moved_axis, permuted, unsqueezed
 from trainlint.ops.pil import as_array
 
 
@@ -50,7 +50,7 @@ def of_numbers(call: OpCall, value: Seq) -> Array:
     return Array(lib="numpy", grad=False, shape=nested.shape, dtype=dtype)
 
 
-@op("numpy.stack", "numpy.expand_dims", "numpy.concatenate", "numpy.vstack", "numpy.array_split")
+@op("numpy.stack", "numpy.expand_dims", "numpy.concatenate", "numpy.array_split")
 def stack(call: OpCall) -> Value | None:
     parts = call.arg(0, "arrays")
     inner = element(parts) if isinstance(parts, Seq) else parts
@@ -117,12 +117,9 @@ def flip(call: OpCall) -> Value | None:
     return value
 
 
-@op("numpy.squeeze", "numpy.float64")
+@op("numpy.float64")
 def kept(call: OpCall) -> Value | None:
-    value = first_array(call)
-    if value is None:
-        return None
-    return value if not call.name.endswith("squeeze") else value.but(layout=None, shape=None)
+    return first_array(call)
 
 
 @array_method(".grad")
@@ -158,24 +155,3 @@ def like(call: OpCall) -> Value | None:
     asked = call.kwargs.get("dtype")
     dtype = value.dtype if asked is None else dtype_named(asked)
     return value.but(lib="numpy", grad=False, dtype=dtype, range=None, colour=None, tail=value.tail)
-
-
-@op("numpy.random.rand", "numpy.random.randn")
-def random(call: OpCall) -> Value | None:
-    """`np.random.rand(2, 3)`; without sizes a number."""
-    if not call.args:
-        return None
-    return Array(
-        lib="numpy", grad=False, shape=tuple(size(v) for v in call.args), dtype="float64",
-        range="unit" if call.name.endswith("rand") else None,
-    )  # fmt: skip
-
-
-@op("numpy.random.normal", "numpy.random.uniform", "numpy.random.randint", "numpy.random.random")
-def drawn(call: OpCall) -> Value | None:
-    """With `size=` an array of that shape, without it a number."""
-    shape = call.arg(0 if call.name.endswith(".random") else 2, "size")
-    if shape is None or is_none(shape):
-        return None
-    dtype = "int64" if call.name.endswith("randint") else "float64"
-    return Array(lib="numpy", grad=False, shape=shape_given(call, [shape]), dtype=dtype)

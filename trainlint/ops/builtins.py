@@ -244,10 +244,10 @@ for _name in ("torch.pi", "numpy.pi", "torch.inf", "numpy.inf", "torch.nan", "nu
 
 
 @op("random.random", "random.uniform", "random.gauss", "random.betavariate", "random.triangular", "time.time")
-@op("numpy.random.beta", "time.perf_counter")
+@op("time.perf_counter")
 def random_number(call: OpCall) -> Value | None:
-    """A float; `np.random.beta` gives an array where a size is asked for."""
-    return Number(call.name, dtype="float32") if len(call.args) < 3 and "size" not in call.kwargs else Unknown()
+    """A float."""
+    return Number(call.name, dtype="float32")
 
 
 @op("random.randint", "random.randrange")

@@ -152,6 +152,7 @@ def register_unary() -> None:
 register_unary()
 
 
+@op(*(f"numpy.{name}" for name in ("sin", "cos", "tan", "tanh", "arcsin", "arccos", "arctan", "exp2", "log2", "log10")))
 @op("numpy.clip", "numpy.round", "numpy.rint", "numpy.abs", "numpy.sqrt", "numpy.exp", "numpy.log", "numpy.log1p")
 def numpy_unary(call: OpCall) -> Value | None:
     array = call.args[0] if call.args else None
