@@ -20,14 +20,16 @@ from trainlint.server.positions import Body
 class Wire:
     """pygls' progress as the server uses it, with what a client would see of it."""
 
-    def __init__(self, refuses: bool = False) -> None:
+    def __init__(self, refuses: bool = False, takes: float = 0) -> None:
         self.work_done_progress = self
         self.tokens: dict[Any, Any] = {}
         self.seen: list[str] = []
-        self._refuses = refuses
+        self._refuses, self._takes = refuses, takes
+        self.answered = 0
 
     async def create_async(self, token: str) -> None:
-        await asyncio.sleep(0)
+        await asyncio.sleep(self._takes)
+        self.answered += 1
         if self._refuses:
             raise RuntimeError("no such method")
         self.tokens[token] = None
@@ -57,7 +59,7 @@ def played(wire: Wire, source: Source, *seconds: float) -> list[str]:
 
     async def all_of_them() -> None:
         await asyncio.gather(*map(wait, seconds))
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.2)
 
     asyncio.run(all_of_them())
     assert wire.tokens == {}
@@ -75,6 +77,12 @@ def test_a_long_one_is_shown_once_however_many_wait(source: Source) -> None:
 
 def test_a_quick_one_is_not_shown(source: Source) -> None:
     assert played(Wire(), source, 0.01) == []
+
+
+def test_a_client_that_answers_too_late_is_still_heard(source: Source) -> None:
+    wire = Wire(takes=0.1)
+    assert played(wire, source, 0.15) == []
+    assert wire.answered == 1
 
 
 def test_a_client_that_refuses_is_left_alone(source: Source) -> None:
