@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from trainlint.analysis.builtin_names import BUILTINS
 from trainlint.analysis.modules import ir_slots, is_module_class
 from trainlint.analysis.run import Run
-from trainlint.analysis.values import Class, Const, Value
+from trainlint.analysis.values import Class, Const, Seq, Value
 from trainlint.syntax import ir
 
 MAX_UNROLLED = 64
@@ -139,8 +139,14 @@ def over_phases(run: Run, items: list[Value]) -> bool:
 
     Which of the two a round is decides whether it trains, so each is run for itself, whatever it holds.
     """
-    named = all(isinstance(item, Const) and isinstance(item.value, str) for item in items)
-    return run.program.tape is not None and 0 < len(items) <= FEW and named
+    return run.program.tape is not None and 0 < len(items) <= FEW and all(map(is_named, items))
+
+
+def is_named(item: Value) -> bool:
+    """Is it a string, or a tuple that begins with one: `("train", loader)`?"""
+    if isinstance(item, Seq) and item.items:
+        item = item.items[0]
+    return isinstance(item, Const) and isinstance(item.value, str)
 
 
 def in_model(run: Run) -> bool:
