@@ -27,7 +27,7 @@ MODULES = (
     *("_utils", "segmentation._utils", "segmentation.deeplabv3", "segmentation.fcn", "segmentation.lraspp"),
     *("video.resnet", "video.s3d", "video.swin_transformer", "video.mvit"),
 )
-OPERATIONS = ("misc", "stochastic_depth")
+OPERATIONS = ("misc", "stochastic_depth", "focal_loss", "giou_loss", "diou_loss", "ciou_loss", "_utils")
 # of torch, trimmed by hand: without what asks for the fast path of inference, and with masks as they are given
 TRANSFORMER = (
     "Transformer",

@@ -101,7 +101,7 @@ def call_function(
     definition = func.node
     run.program.called.add(id(definition))
     run.program.running.add(id(definition))
-    exceeded = run.full(definition, (*args, *kwargs.values()))
+    exceeded = run.full(definition, (*args, *kwargs.values(), *([func.bound] if func.bound is not None else ())))
     if exceeded == "recursion" and run.program.tape is not None:
         # of no consequence for memory unless it gets a tensor of the step, which the event says
         run.event("unknown_call", node, scope, func, None, (*args, *kwargs.values()), func.name)
@@ -114,7 +114,7 @@ def call_function(
     if func.bound is not None:
         args = [func.bound, *args]
     bind_parameters(run, inner, func, args, kwargs)
-    frame = Frame(func.name, func.owner, run.tick(), inner)
+    frame = Frame(func.name, func.owner, run.tick(), inner, (len(run.loops), len(run.conds)))
     saved_billed = run.billed
     entered = func.file.library and not scope.file.library
     if entered:
@@ -148,10 +148,19 @@ def call_function(
     return result
 
 
+def is_part(value: Value) -> bool:
+    """Is it a part of a model, or a tuple with one: `yield name, parameter`?"""
+    if isinstance(value, Seq) and value.items is not None:
+        return any(map(is_part, value.items))
+    return isinstance(value, (Obj, Instance))
+
+
 def returned(frame: Frame) -> Value:
     """What a finished call gives: the join of its returns, or a generator of its yields."""
     if frame.yields:
-        return Seq("generator", None, one_of(tuple(frame.yields)))
+        given = [value for value in frame.yields if value is not None]
+        items = given if None not in frame.yields and all(map(is_part, given)) else None
+        return Seq("generator", items, one_of(tuple(given)) if given else None)
     if not frame.returns:
         return Const(None)
     result = frame.returns[0]

@@ -322,7 +322,14 @@ def _await(run: Run, scope: Scope, expr: ir.Await) -> Value:
 def _yield(run: Run, scope: Scope, expr: ir.Yield) -> Value:
     value = evaluate(run, scope, expr.value)
     if run.frames:
-        run.frames[-1].yields.append(iterate(run, scope, value, expr) if expr.is_from else value)
+        frame = run.frames[-1]
+        given = elements(value) if expr.is_from else [value]
+        # once and certainly: parts of a model, which a function gathers for its optimizer
+        certain = run.program.tape is not None and (len(run.loops), len(run.conds)) == frame.around
+        if certain and given is not None:
+            frame.yields += given
+        else:
+            frame.yields += [None, iterate(run, scope, value, expr) if expr.is_from else value]
     return Unknown()
 
 

@@ -95,7 +95,7 @@ KINDS: dict[str, str] = {}
 # prefix of qualified names → kind, tried longest first, for names that begin with a capital letter
 KIND_PREFIXES: list[tuple[str, str]] = []
 # qualified name → the number that it is
-CONSTANTS: dict[str, float] = {}
+CONSTANTS: dict[str, float | str] = {}
 # spellings of one thing: other name (or prefix ending in a dot) → canonical one
 ALIASES: dict[str, str] = {}
 PREFIX_ALIASES: list[tuple[str, str]] = []
@@ -219,8 +219,8 @@ def kind(name: str, *classes: str) -> None:
             KINDS[cls] = name
 
 
-def constant(name: str, value: float) -> None:
-    """A qualified name that stands for a number."""
+def constant(name: str, value: float | str) -> None:
+    """A qualified name that stands for a number or a string."""
     CONSTANTS[name] = value
 
 

@@ -37,15 +37,25 @@ Journal: TypeAlias = "dict[tuple[int, str], tuple[Value, str, Any]]"
 class Frame:
     """A call in progress: what it returned so far."""
 
-    __slots__ = ("function", "owner", "returns", "scope", "start", "yields")
+    __slots__ = ("around", "function", "owner", "returns", "scope", "start", "yields")
 
-    def __init__(self, function: str, owner: Value | None = None, start: int = 0, scope: Scope | None = None) -> None:
+    def __init__(
+        self,
+        function: str,
+        owner: Value | None = None,
+        start: int = 0,
+        scope: Scope | None = None,
+        around: tuple[int, int] = (0, 0),
+    ) -> None:
         self.function = function
         self.scope = scope
         self.start = start
         self.owner = owner
+        # how many loops and conditions are around the call
+        self.around = around
         self.returns: list[Value] = []
-        self.yields: list[Value] = []
+        # what a generator gives; None stands for any number of elements that are not told one by one
+        self.yields: list[Value | None] = []
 
 
 class Run:

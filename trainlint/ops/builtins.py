@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import string
 from collections.abc import Callable
 from typing import Any
 
@@ -239,6 +240,8 @@ def mathematics(call: OpCall) -> Value | None:
 
 for _name in ("pi", "e", "tau", "inf", "nan"):
     constant(f"math.{_name}", getattr(math, _name))
+for _name in ("ascii_letters", "ascii_lowercase", "ascii_uppercase", "digits", "hexdigits", "punctuation", "printable"):
+    constant(f"string.{_name}", getattr(string, _name))
 for _name in ("torch.pi", "numpy.pi", "torch.inf", "numpy.inf", "torch.nan", "numpy.nan", "numpy.e", "torch.e"):
     constant(_name, getattr(math, _name.rpartition(".")[2]))
 
