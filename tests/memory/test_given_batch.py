@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from memory_workspace import MemoryWorkspace
 from projects import projected
@@ -10,6 +12,8 @@ from sharded import SHARDED, written
 from trainlint.memory.estimate import Estimate
 from trainlint.memory.fits import Curve
 from trainlint.memory.target import target_of
+from trainlint.project.config import Overrides
+from trainlint.project.session import Session
 from trainlint.rules.engine import Analyser
 from trainlint.rules.registry import all_rules
 from trainlint.syntax.document import Document
@@ -126,3 +130,40 @@ def test_rules_and_notes_share_among_as_many_processes_as_are_asked_for() -> Non
     one, sixteen = shown(1), shown(16)
     assert one[0] != sixteen[0]
     assert (len(one[1]), len(sixteen[1])) == (1, 0)
+
+
+HYDRA = """
+import hydra
+import torch
+from torch import nn
+
+
+@hydra.main(config_path="conf", config_name="config", version_base=None)
+def main(cfg):
+    size, width = cfg.batch_size, cfg.model.width
+BODY
+
+
+main()
+"""
+CONFIGS = {
+    "conf/config.yaml": "defaults:\n  - model: small\n  - missing: one\n  - _self_\nbatch_size: 64\n",
+    "conf/model/small.yaml": "width: 300\n",
+}
+
+
+def test_the_configuration_of_hydra(tmp_path: Path) -> None:
+    """The file that the decorator names and the groups of its defaults, which an option can change."""
+    body = BODY.replace("BATCH", "size").replace("300", "width").replace("\n", "\n    ")
+    files = {**CONFIGS, "train.py": HYDRA.replace("BODY", body)}
+    for name, text in files.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    session = Session([str(tmp_path)], Overrides())
+    for given, batch in ((None, 64), (32, 32)):
+        (found,) = session.memory(str(tmp_path / "train.py"), given)
+        stated = estimated(HEAD + BODY.replace("BATCH", str(batch)), None)
+        assert figures(found)[:2] == figures(stated)[:2]
+        assert found.unknown == []
+        assert found.peak.allocated == stated.peak.allocated

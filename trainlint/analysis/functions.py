@@ -109,13 +109,17 @@ OPTION_DECORATORS = frozenset({"click.option", "option", "click.argument"})
 
 
 def option_defaults(run: Run, func: Func) -> dict[str, Value]:
-    """Parameter values that `@click.option("--lr", default=0.1)` gives."""
+    """Parameter values that `@click.option("--lr", default=0.1)` and `@hydra.main(config_name=…)` give."""
     from trainlint.analysis.expressions import evaluate
 
     result: dict[str, Value] = {}
     if isinstance(func.node, ir.Lambda):
         return result
     for decorator in func.node.decorators:
+        if isinstance(decorator, ir.Call) and dotted(decorator) == "hydra.main" and func.node.params:
+            composed = hydra_config(run, func, decorator)
+            if composed is not None:
+                result[func.node.params[0].name] = composed
         if not isinstance(decorator, ir.Call) or dotted(decorator) not in OPTION_DECORATORS:
             continue
         flags = [a.value for a in decorator.args if isinstance(a, ir.Const) and isinstance(a.value, str)]
@@ -132,6 +136,33 @@ def option_defaults(run: Run, func: Func) -> dict[str, Value]:
         if isinstance(value, Const) and value.value is not None:
             value = Const(value.value, value.origin, f"`{long}`", value.literal)
         result[name] = value
+    return result
+
+
+def hydra_config(run: Run, func: Func, decorator: ir.Call) -> Value | None:
+    """The file that `@hydra.main(config_path="conf", config_name="config")` names, with the groups of its defaults.
+
+    None where it is not in the workspace. What is not in these files stays unknown, as does a key of both.
+    """
+    given = dict(zip(("config_path", "config_name"), decorator.args, strict=False))
+    given.update((name, node) for name, node in decorator.keywords if name is not None)
+    folder, name = (
+        node.value if isinstance(node := given.get(key), ir.Const) and isinstance(node.value, str) else None
+        for key in ("config_path", "config_name")
+    )
+    imports = run.program.imports
+    base = f"{folder}/" if folder else ""
+    found = imports.data_file(func.file, f"{base}{(name or '').removesuffix('.yaml')}.yaml") if name else None
+    if not isinstance(found, Mapping):
+        return None
+    result = Mapping({**found.items}, True, found.origin)
+    groups = result.items.pop("defaults", None)
+    for entry in groups.items or () if isinstance(groups, Seq) else ():
+        for group, option in entry.items.items() if isinstance(entry, Mapping) else ():
+            chosen = option.value if isinstance(option, Const) else None
+            inner = imports.data_file(func.file, f"{base}{group}/{chosen}.yaml")
+            both = group in result.items
+            result.items[group] = inner if inner is not None and not both else Unknown(str(group))
     return result
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from trainlint.analysis.attributes import WorkspaceModule
@@ -130,7 +131,7 @@ class Imports:
         """A YAML, JSON or TOML file of the workspace as a value: every scalar is an overridable default."""
         node = self._program.workspace.data_file(file.path, name)
         self.asked[file.path, -1, name] = node
-        return config_value(node) if node is not None else None
+        return config_value(node, self._program.restated) if node is not None else None
 
 
 def set_module_names(scope: Scope, main: bool) -> None:
@@ -143,14 +144,18 @@ def answer_of(located: tuple[str, Document] | None) -> tuple[str, ir.Module] | N
     return None if located is None else (located[0], located[1].module)
 
 
-def config_value(node: ConfigNode) -> Value:
-    """A node of a configuration file as an abstract value with its place as the literal."""
+def config_value(node: ConfigNode, restated: Collection[tuple[Place, Value]] = ()) -> Value:
+    """A node of a configuration file as an abstract value with its place as the literal.
+
+    `restated` are values that stand in the place of what is written.
+    """
     place = Place(node.path, None, node.span)
     origin = Step(place, "configuration")
     content = node.value
     if isinstance(content, dict):
-        return Mapping({key: config_value(child) for key, child in content.items()}, False, origin)
+        return Mapping({key: config_value(child, restated) for key, child in content.items()}, False, origin)
     if isinstance(content, list):
-        return Seq("list", [config_value(child) for child in content], None, origin)
+        return Seq("list", [config_value(child, restated) for child in content], None, origin)
+    other = next((value for where, value in restated if (where.path, where.span) == (node.path, node.span)), None)
     name = node.path.rpartition("/")[2]
-    return Const(content, origin, f"`{name}`", place)
+    return other if other is not None else Const(content, origin, f"`{name}`", place)

@@ -24,7 +24,7 @@ from trainlint.analysis.sharing import Shared
 from trainlint.analysis.statements import execute_block
 from trainlint.analysis.tape import Tape
 from trainlint.analysis.unrolling import calls_of, functions_of
-from trainlint.analysis.values import Class, Const, Ext, Func, Instance, Mapping, Obj, Unknown, Value, is_none
+from trainlint.analysis.values import Class, Const, Ext, Func, Instance, Mapping, Obj, Place, Unknown, Value, is_none
 from trainlint.analysis.watching import Watch
 from trainlint.analysis.workspace import Workspace
 from trainlint.syntax import ir
@@ -91,6 +91,8 @@ class Program:
         # records what expressions and modules give, for hovers
         self.watch: Watch | None = None
         self.tape: Tape | None = None
+        # values that stand in the place of what configuration files say
+        self.restated: list[tuple[Place, Value]] = []
         # of tensors and layers that do not say it; None where it is not known
         self.default_dtype: str | None = "float32"
         # called before each statement; an error that it raises ends the interpretation

@@ -10,7 +10,7 @@ that reads it. Which of the values from outside it is shows when it is given: th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from trainlint.analysis import dims
@@ -19,7 +19,7 @@ from trainlint.analysis.loops import derive
 from trainlint.analysis.outside import Outside, of_batch
 from trainlint.analysis.program import Program
 from trainlint.analysis.tape import Tape
-from trainlint.analysis.values import Const, Sym, Value
+from trainlint.analysis.values import Const, Place, Sym, Value
 from trainlint.analysis.watching import Watch
 from trainlint.syntax import ir
 
@@ -35,7 +35,8 @@ def literal_of(program: Program, loop: TrainLoop, first: Value | None) -> Const 
     loaders = [fact for fact in program.facts if isinstance(fact, DataLoader) and loop in fact.loops]
     for value in (*(loader.batch_size for loader in loaders), first):
         if isinstance(value, Const) and type(value.value) is int and value.literal is not None:
-            return value if isinstance(value.literal.node, ir.Const) else None
+            # in the program, or in a configuration file
+            return value if isinstance(value.literal.node, ir.Const) or value.literal.node is None else None
     return None
 
 
@@ -81,15 +82,19 @@ def with_given(program: Program, loop: TrainLoop, unstated: Value, value: Value)
 def _restated(program: Program, loop: TrainLoop, literal: Const, value: Value) -> tuple[Program, TrainLoop] | None:
     assert literal.literal is not None
     node = literal.literal.node
-    assert isinstance(node, ir.Const)
+    if not isinstance(node, ir.Const):
+        return _again(program, loop, {}, [(literal.literal, value)])
     with _meaning(node, value):
         return _again(program, loop, {})
 
 
-def _again(program: Program, loop: TrainLoop, given: Mapping[ir.Expr, Value]) -> tuple[Program, TrainLoop] | None:
+def _again(
+    program: Program, loop: TrainLoop, given: Mapping[ir.Expr, Value], restated: Sequence[tuple[Place, Value]] = ()
+) -> tuple[Program, TrainLoop] | None:
     """The program interpreted anew with values for expressions that are not known."""
     fresh = Program(program.file.path, program.file.document, program.workspace)
     fresh.tape, fresh.watch, fresh.heed = Tape(), Watch(frozenset(), Outside(given)), program.heed
+    fresh.restated = [*program.restated, *restated]
     fresh.interpret()
     derive(fresh)
     before, after = _alike(program, loop), _alike(fresh, loop)
