@@ -10,7 +10,7 @@ from trainlint.analysis.listing import LISTINGS, listed
 from trainlint.analysis.modules import children, container, items
 from trainlint.analysis.run import Run
 from trainlint.analysis.scope import Scope
-from trainlint.analysis.tape import record
+from trainlint.analysis.tape import record, settled
 from trainlint.analysis.values import (
     Class,
     Const,
@@ -176,6 +176,9 @@ def bind_target(run: Run, scope: Scope, target: ir.Expr, value: Value) -> None:
             call_function(run, scope, bind(setter, holder), [value], {}, target)
             return
         set_attribute(run, scope, holder, target.name, value)
+        if target.name == "data":
+            # the tensor takes the place of the one before, which dies
+            settled(run, value)
         if isinstance(holder, Obj):
             run.program.attribute_written(run, scope, holder, target, value)
     elif isinstance(target, ir.Subscript):

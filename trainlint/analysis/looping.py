@@ -20,13 +20,13 @@ from trainlint.analysis.tape import round_over
 from trainlint.analysis.unrolling import (
     MAX_NESTED,
     MAX_UNROLLED,
-    inside_a_step,
     most_rounds,
     over_numbers,
+    over_parameters,
     over_phases,
     unrollable,
 )
-from trainlint.analysis.values import Class, Const, Func, Instance, Obj, Unknown, Value, assumed_truth, truth
+from trainlint.analysis.values import Class, Const, Func, Instance, Obj, Seq, Unknown, Value, assumed_truth, truth
 from trainlint.syntax import ir
 
 
@@ -39,7 +39,8 @@ def for_(run: Run, scope: Scope, stmt: ir.For) -> bool:
     single = isinstance(over, Obj) and over.kind in LISTINGS
     if known is not None and (single or (len(known) <= most_rounds(run) and len(known) * run.rounds <= MAX_NESTED)):
         layers = bool(known) and _callable_items(known) and run.program.self_updating(stmt)
-        unroll = layers or unrollable(run, stmt) or (single and inside_a_step(run, stmt))
+        weights = single or (run.program.tape is not None and bool(known) and _parameters(known))
+        unroll = layers or unrollable(run, stmt) or (weights and over_parameters(run, stmt))
         if unroll or over_numbers(run, stmt, known) or over_phases(run, known):
             return _unrolled(run, scope, stmt, known)
     item = iterate(run, scope, over, stmt.iter)
@@ -51,6 +52,12 @@ def for_(run: Run, scope: Scope, stmt: ir.For) -> bool:
 def _callable_items(items: list[Value]) -> bool:
     """Layers, transforms, functions: a pipeline that is applied step by step."""
     return all(isinstance(v, (Func, Class, Instance, Obj)) for v in items)
+
+
+def _parameters(items: list[Value]) -> bool:
+    """Parameters, or those of two models side by side."""
+    parts = [part for item in items for part in ((item.items or ()) if isinstance(item, Seq) else (item,))]
+    return bool(parts) and all(isinstance(part, Obj) and part.kind == "parameter" for part in parts)
 
 
 def _unrolled(run: Run, scope: Scope, stmt: ir.For, items: list[Value]) -> bool:

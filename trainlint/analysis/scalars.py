@@ -274,10 +274,10 @@ def compare(run: Run, scope: Scope, left: Value, ops: tuple[str, ...], rights: l
             # which one it is may not be known, every tensor has one
             return Const(op == "is not")
         if isinstance(left, (Ext, Class)) and isinstance(right, (Ext, Class)):
-            return Const((left is right) == (op == "is"))
+            return Const(same_thing(left, right) == (op == "is"))
         return Unknown()
     if op in ("==", "!=") and isinstance(left, (Ext, Class)) and isinstance(right, (Ext, Class)):
-        return Const((left is right) == (op == "=="))
+        return Const(same_thing(left, right) == (op == "=="))
     if op in ("in", "not in"):
         return membership(run, op, left, right)
     if isinstance(left, Const) and isinstance(right, Const):
@@ -296,6 +296,11 @@ def compare(run: Run, scope: Scope, left: Value, ops: tuple[str, ...], rights: l
             return answer if None in usual else Const(bool(_COMPARE[op](*usual)), None, "the usual sizes")
         return answer
     return Unknown()
+
+
+def same_thing(a: Value, b: Value) -> bool:
+    """Are two classes or functions one? What the builtins are called is not looked up where `type(x)` gives it."""
+    return a is b or (isinstance(a, Ext) and isinstance(b, Ext) and a.name == b.name)
 
 
 def chained(run: Run, scope: Scope, left: Value, ops: tuple[str, ...], rights: list[Value], expr: ir.Expr) -> Value:
@@ -332,7 +337,7 @@ def membership(run: Run, op: str, left: Value, right: Value) -> Value:
         return Const(op == "in") if registry.is_known(f"{right.args[0].name}.{left.value}") else Unknown()
     if isinstance(left, (Ext, Class)) and isinstance(right, Seq) and right.items is not None:
         if all(isinstance(item, (Ext, Class)) for item in right.items):
-            return Const(any(item is left for item in right.items) == (op == "in"))
+            return Const(any(same_thing(item, left) for item in right.items) == (op == "in"))
     if isinstance(left, Const) and isinstance(right, Seq) and right.items is not None:
         if all(isinstance(item, Const) for item in right.items):
             found = any(isinstance(item, Const) and item.value == left.value for item in right.items)

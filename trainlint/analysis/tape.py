@@ -246,6 +246,12 @@ def statement_over(run: Run) -> None:
         tape.add(Settled(tuple(values), alive(run), run.loops))
 
 
+def settled(run: Run, value: Value) -> None:
+    """Record that a tensor has gone where no name holds it: it lies in the place of another one (`p.data = x`)."""
+    if run.program.tape is not None and not run.muted and isinstance(value, Array):
+        run.program.tape.add(Settled((value,), alive(run), run.loops))
+
+
 def round_over(run: Run) -> None:
     """Record that the body of a loop has been left."""
     if run.program.tape is not None and not run.muted and not run.program.tape.full:

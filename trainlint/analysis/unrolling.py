@@ -102,8 +102,11 @@ def unrollable(run: Run, stmt: ir.For | ir.While) -> bool:
     called = run.program.calls_in(stmt)
     if called & _TRAINING:
         return "print" in called and called & _TRAINING == {"print"} and in_model(run)
-    if in_model(run) or run.program.tape is not None:
+    if in_model(run):
         return True
+    if run.program.tape is not None:
+        # `for epoch in range(n): train_fn(…)` is a loop over steps
+        return not run.program.reached_from(stmt) & _STEPS
     return all(
         name in BUILTINS or name in _BUILDING or name[:1].isupper() or name.startswith(_PREFIXES) for name in called
     )
@@ -125,6 +128,12 @@ def inside_a_step(run: Run, stmt: ir.For | ir.While) -> bool:
         return False
     # an evaluation goes over its batches one by one, however many there are
     return (run.grad or in_model(run)) and not run.program.reached_from(stmt) & _STEPS
+
+
+def over_parameters(run: Run, stmt: ir.For | ir.While) -> bool:
+    """Is a loop over parameters one of those that do not train: of an average of weights, also without a graph?"""
+    yields = any(isinstance(part, ir.Yield) for part in parts_of(stmt))
+    return not yields and not run.program.reached_from(stmt) & _STEPS
 
 
 def over_numbers(run: Run, stmt: ir.For | ir.While, items: list[Value]) -> bool:

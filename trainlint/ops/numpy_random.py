@@ -5,6 +5,7 @@ With a size they give an array of that shape, without one a number (numpy.org/do
 
 from __future__ import annotations
 
+from trainlint.analysis import dims
 from trainlint.analysis.arrays import Array
 from trainlint.analysis.registry import OpCall, kind, method, op
 from trainlint.analysis.values import Const, Number, Seq, Sym, Unknown, Value, is_none
@@ -36,6 +37,9 @@ def drawn(call: OpCall) -> Value | None:
         return None
     if shape is None or is_none(shape):
         scalar = all(isinstance(v, (Const, Number, Sym)) for v in (*call.args, *call.kwargs.values()))
+        if scalar and name in ("randint", "integers"):
+            # the same number wherever it is used: `image[y : y + 32]`
+            return dims.symbol(call.name, low=None)
         whole = name in WHOLE or name == "choice"
         return Number(call.name, dtype="int64" if whole else "float32") if scalar else None
     return Array(lib="numpy", grad=False, shape=shape_given(call, [shape]), dtype=dtype_drawn(call, name))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from trainlint.analysis import dims
 from trainlint.analysis.arrays import Array
 from trainlint.analysis.registry import OpCall, alias, array_method, op
-from trainlint.analysis.values import Const, Seq, Unknown, Value
+from trainlint.analysis.values import Const, Seq, Unknown, Value, known
 from trainlint.ops.images import (
     channels_last,
     check_order,
@@ -177,12 +177,26 @@ def fromarray(call: OpCall) -> Value | None:
         sink(call, image, "`Image.fromarray`", {"colour": "RGB", "layout": "HWC"})
     origin = call.step("made a PIL image", image)
     colour = image.colour if image.colour in ("RGB", "BGR", "GRAY", "RGBA", "BGRA", "RGB?") else None
+    if image.layout is None and image.shape is not None and len(call.args) == 1 and not call.kwargs:
+        image = with_letters(image, image.shape)
+        colour = colour or image.colour
     result = image if image.layout in ("HW", "HWC") else channels_last(image.but(layout=None, shape=None))
     if result.shape is None:
         extra: tuple[Value, ...] = () if result.layout == "HW" else (Unknown("channels"),)
         result = result.but(shape=(new_size("H"), new_size("W"), *extra))
     layout = result.layout or "HWC"
     return result.but(lib="pil", origin=origin, colour=colour, layout=layout, grad=False)
+
+
+def with_letters(image: Array, shape: tuple[Value, ...]) -> Array:
+    """The axes and the mode that PIL finds in an array of bytes (PIL/Image.py, `_fromarray_typemap`)."""
+    if image.dtype != "uint8":
+        return image
+    if len(shape) == 2:
+        return image.but(layout="HW", channels=1, colour="GRAY", shape=shape)
+    modes = {3: "RGB", 4: "RGBA"}
+    count = known(shape[2]) if len(shape) == 3 else None
+    return image.but(layout="HWC", channels=count, colour=modes[count], shape=shape) if count in modes else image
 
 
 @op("PIL.ImageOps.grayscale")
