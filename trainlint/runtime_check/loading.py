@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib
+import inspect
 from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
@@ -158,12 +159,21 @@ def _patch_dataset(dataset: Any, form: tuple[tuple[int, int], str, int, int], no
         except (RuntimeError, OSError, ValueError, ImportError) as error:
             if not isinstance(self, torch.utils.data.Dataset):
                 raise
-            _become_blank(self, form, kwargs)
+            _become_blank(self, form, _by_name(plain, self, args, kwargs))
             size = "x".join(map(str, form[0]))
             reason = " ".join(str(error).split())[:100]
             note(f"{dataset.__name__} is not on this machine ({reason}): blank samples of {size} took its place")
 
     dataset.__init__ = init
+
+
+def _by_name(function: Any, self: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a constructor by their names, whichever way they were given."""
+    try:
+        bound = inspect.signature(function).bind(self, *args, **kwargs).arguments
+    except TypeError:
+        return kwargs
+    return {**bound, **bound.get("kwargs", {})}
 
 
 def _settled(seen: list[Any]) -> bool:
