@@ -10,7 +10,7 @@ from torch.utils.data import Dataset, DataLoader
 torch.manual_seed(123)
 LEARNING_RATE = 2e-5
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
-BATCH_SIZE = 4
+BATCH_SIZE = 8
 IMG = 32
 
 S, B, C = 1, 2, 20
