@@ -11,7 +11,7 @@ def get_args():
     p.add_argument("--stacks", type=int, default=2)
     p.add_argument("--features", type=int, default=32)
     p.add_argument("--joints", type=int, default=16)
-    p.add_argument("-b", "--batch", dest="bs", default=2, type=int)
+    p.add_argument("-b", "--batch", dest="bs", default=8, type=int)
     p.add_argument("--lr", default=2.5e-4, type=float)
     return p.parse_args()
 
