@@ -51,6 +51,8 @@ def fork(
         elif True in left:
             # what follows runs on one of the two ways only: what it changes may also stay as it is
             run.floor, run.attribute_floor = max(run.floor, local), run.tick()
+            if run.loops:
+                run.loops[-1].rounds = None
     else:
         keep_one, keep_two, left, local = chosen, not chosen, (False, False), 0
         run.way = way_one if chosen else way_two
@@ -127,7 +129,7 @@ def _settle(
 def current(holder: Value, name: str) -> Any:
     """What a journal entry speaks of: one attribute, or all of a list or dict (a copy)."""
     if isinstance(holder, Seq):
-        return (list(holder.items) if holder.items is not None else None, holder.elem)
+        return (list(holder.items) if holder.items is not None else None, holder.elem, holder.length)
     if isinstance(holder, Mapping):
         return (dict(holder.items), holder.open, holder.rest)
     if isinstance(holder, (Instance, Obj)):
@@ -139,7 +141,7 @@ def put(holder: Value, name: str, state: Any) -> None:
     """Give the holder a state that `current` returned."""
     if isinstance(holder, Seq):
         holder.items = list(state[0]) if state[0] is not None else None
-        holder.elem = state[1]
+        holder.elem, holder.length = state[1], state[2]
     elif isinstance(holder, Mapping):
         holder.items, holder.open, holder.rest = dict(state[0]), state[1], state[2]
     elif isinstance(holder, (Instance, Obj)):
@@ -152,14 +154,19 @@ def put(holder: Value, name: str, state: Any) -> None:
 def joined(holder: Value, name: str, a: Any, b: Any) -> Any:
     """The state that covers both. An attribute that one branch only has set keeps its value, as names do."""
     if isinstance(holder, Seq):
-        both = join(Seq(holder.kind, *a), Seq(holder.kind, *b))
+        both = join(sequence_of(holder.kind, a), sequence_of(holder.kind, b))
         assert isinstance(both, Seq)
-        return both.items, both.elem
+        return both.items, both.elem, both.length
     if isinstance(holder, Mapping):
         return _joined_mappings(a, b)
     if a is MISSING or b is MISSING:
         return b if a is MISSING else a
     return a if a is b else join(a, b)
+
+
+def sequence_of(kind: str, state: Any) -> Seq:
+    """A sequence in a state that `current` returned."""
+    return Seq(kind, state[0], state[1], None, state[2])
 
 
 def _joined_mappings(a: Any, b: Any) -> Any:

@@ -53,9 +53,9 @@ def delete_item(run: Run, holder: Value, key: Value | slice | None) -> None:
             try:
                 del holder.items[at]
             except (IndexError, ValueError):
-                holder.items, holder.elem = None, element(holder)
+                holder.covered(element(holder))
         else:
-            holder.elem, holder.items = element(holder), None
+            holder.covered(element(holder))
     elif isinstance(holder, Mapping):
         run.touch(holder)
         known = isinstance(key, Const) and settled(run, holder)

@@ -278,12 +278,39 @@ def term_bounds(atoms: tuple[Atom, ...], factor: int) -> tuple[int | None, int |
     """The least and the greatest value of one term."""
     if not atoms:
         return factor, factor
-    extreme = factor
+    extreme, other = factor, factor
+    bounded = True
     for atom in atoms:
         if atom.low is None:
             return None, None
         extreme *= atom.low
-    return (extreme, None) if factor > 0 else (None, extreme)
+        most = greatest(atom)
+        bounded = bounded and most is not None
+        other *= most or 0
+    far = other if bounded else None
+    return (extreme, far) if factor > 0 else (far, extreme)
+
+
+def greatest(atom: Atom) -> int | None:
+    """The greatest value of an atom: of the smaller of two sizes it is that of either; None: no bound."""
+    if not (isinstance(atom.key, tuple) and len(atom.key) == 3 and atom.key[0] == "min"):
+        return None
+    tops = [top for poly in atom.key[1:] if (top := bounds(poly)[1]) is not None]
+    return min(tops, default=None)
+
+
+def smaller(a: Value | None, b: Value | None) -> Value:
+    """The smaller of two sizes that are not negative; an atom where that is not decided."""
+    decided = at_least(a, b)
+    if decided is not None and a is not None and b is not None:
+        return b if decided else a
+    p, q = poly_of(a), poly_of(b)
+    if p is None or q is None or any((low := bounds(poly)[0]) is None or low < 0 for poly in (p, q)):
+        return Unknown()
+    if poly_text(p) > poly_text(q):
+        p, q = q, p
+    atom = Atom(("min", p, q), f"min({poly_text(p)}, {poly_text(q)})", 0, None)
+    return from_poly((((atom,), 1),), a, b)
 
 
 def divisible(a: Value | None, b: Value | None) -> bool | None:
@@ -324,6 +351,9 @@ def usual_atom(atom: Atom) -> int | None:
         if left is None or not right:
             return None
         return left // right if op == "//" else left % right
+    if isinstance(atom.key, tuple) and len(atom.key) == 3 and atom.key[0] == "min":
+        both = [usual(Sym.of(poly)) if not is_constant(poly) else constant_of(poly) for poly in atom.key[1:]]
+        return None if None in both else min(n for n in both if n is not None)
     return None
 
 
@@ -336,7 +366,7 @@ def varies(value: Value | None) -> bool:
 
 
 def _varies(atom: Atom) -> bool:
-    if isinstance(atom.key, tuple) and len(atom.key) == 3 and atom.key[0] in ("//", "%"):
+    if isinstance(atom.key, tuple) and len(atom.key) == 3 and atom.key[0] in ("//", "%", "min"):
         return varies(Sym.of(atom.key[1])) or varies(Sym.of(atom.key[2]))
     return isinstance(atom.key, Round) or (isinstance(atom.key, tuple) and atom.key[0] == "batch")
 

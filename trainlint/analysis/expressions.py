@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from trainlint.analysis import calls
+from trainlint.analysis import calls, dims
 from trainlint.analysis.arrays import Array
 from trainlint.analysis.attributes import get_attribute
 from trainlint.analysis.builtin_names import BUILTINS
 from trainlint.analysis.indexing import get_item
-from trainlint.analysis.iteration import bind_target, elements, iterate, taken_apart
+from trainlint.analysis.iteration import bind_target, count_of, elements, iterate, taken_apart
 from trainlint.analysis.joins import element, join, one_of
 from trainlint.analysis.run import Run
 from trainlint.analysis.scalars import binary, compare, unary
@@ -222,8 +222,11 @@ def _comp(run: Run, scope: Scope, expr: ir.Comp) -> Value:
     known = _comp_known(run, inner, expr, over)
     if known is not None:
         return known
+    length: Value | None = Const(1)
     for index, clause in enumerate(expr.clauses):
         source = over if index == 0 else evaluate(run, inner, clause.iter)
+        count = None if clause.ifs or expr.kind == "set" else count_of(run, scope, source, clause.iter)
+        length = dims.mul(length, count) if count is not None and length is not None else None
         bind_target(run, inner, clause.target, iterate(run, scope, source, clause.iter))
         for test in clause.ifs:
             evaluate(run, inner, test)
@@ -231,7 +234,10 @@ def _comp(run: Run, scope: Scope, expr: ir.Comp) -> Value:
         evaluate(run, inner, expr.key)
         evaluate(run, inner, expr.elt)
         return Mapping({}, True)
-    return Seq("list" if expr.kind == "generator" else expr.kind, None, evaluate(run, inner, expr.elt))
+    kind = "list" if expr.kind == "generator" else expr.kind
+    covering = Seq(kind, None, evaluate(run, inner, expr.elt), None, length)
+    covering.born = run.tick()
+    return covering
 
 
 def _comp_known(run: Run, inner: Scope, expr: ir.Comp, over: Value) -> Value | None:

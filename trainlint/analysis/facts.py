@@ -53,10 +53,11 @@ class Cond:
 class Loop:
     """One loop as the interpreter went through it: once per call path. `over` is the value it iterates.
 
-    `owner` is the class whose method it stands in; `via` are the statements of the callers, outermost first.
+    `owner` is the class whose method it stands in; `via` are the statements of the callers, outermost first; `rounds`
+    says how often it certainly runs, as far as it was gone through, None where that is not known.
     """
 
-    __slots__ = ("file", "function", "node", "over", "owner", "via")
+    __slots__ = ("file", "function", "node", "over", "owner", "rounds", "via")
 
     def __init__(
         self,
@@ -73,6 +74,7 @@ class Loop:
         self.function = function
         self.owner = owner
         self.via = via
+        self.rounds: Value | None = None
 
     @property
     def place(self) -> Place:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import reduce
 from typing import Any
 
-from trainlint.analysis import registry
+from trainlint.analysis import dims, registry
 from trainlint.analysis.arrays import Array, tensor_of
 from trainlint.analysis.iteration import numbered
 from trainlint.analysis.joins import MAX_ALTERNATIVES, element, join, one_of
@@ -140,10 +140,14 @@ def slice_of(run: Run, scope: Scope, value: Value, index: ir.Slice, expr: ir.Exp
         numbers: list[Any] = [b.value if isinstance(b, Const) else "?" for b in (*bounds, stride)]
         if value.items is not None and all(n is None or isinstance(n, int) for n in numbers):
             try:
-                return Seq(value.kind, value.items[slice(*numbers)], None, value.origin)
+                part = Seq(value.kind, value.items[slice(*numbers)], None, value.origin)
             except ValueError:
                 return Unknown()
-        return Seq(value.kind, None, element(value), value.origin)
+        else:
+            length = part_length(value.count, bounds[0], bounds[1], stride)
+            part = Seq(value.kind, None, element(value), value.origin, length)
+        part.born = run.tick()
+        return part
     if isinstance(value, Const) and isinstance(value.value, str):
         numbers = [b.value if isinstance(b, Const) else "?" for b in (*bounds, stride)]
         if all(n is None or isinstance(n, int) for n in numbers):
@@ -152,6 +156,20 @@ def slice_of(run: Run, scope: Scope, value: Value, index: ir.Slice, expr: ir.Exp
     if isinstance(value, (Obj, Instance)) and container(value) is not None:
         return part_of(run, value, [*bounds, stride])
     return Unknown(f"{value.name}[…]") if isinstance(value, Unknown) and value.name else Unknown()
+
+
+def part_length(whole: Value | None, low: Value, high: Value, stride: Value) -> Value | None:
+    """How many elements `x[low:high]` of a list has, None where it is not known."""
+    if not is_none(stride) or whole is None:
+        return None
+    ends: list[Value] = []
+    for bound, otherwise in ((low, Const(0)), (high, whole)):
+        at = otherwise if is_none(bound) else bound
+        if dims.at_least(Const(-1), at) is True:
+            at = dims.add(whole, at)
+        ends.append(dims.smaller(at, whole))
+    length = dims.sub(ends[1], ends[0])
+    return None if isinstance(length, Unknown) or dims.at_least(length, Const(0)) is False else length
 
 
 def written(run: Run, scope: Scope, target: ir.Subscript, holder: Array, value: Value, before: int) -> None:
@@ -205,8 +223,7 @@ def set_item(run: Run, scope: Scope, target: ir.Subscript, value: Value) -> None
                 old = holder.items[key.value]
                 holder.items[key.value] = value if certain(run, holder.born) else join(old, value)
         else:
-            holder.elem = join(element(holder), value)
-            holder.items = None
+            holder.covered(join(element(holder), value), holder.count)
     elif isinstance(holder, Unknown) and isinstance(key, Const) and isinstance(key.value, str):
         if holder.attrs is None:
             holder.attrs = {}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from trainlint.analysis import registry
+from functools import reduce
+
+from trainlint.analysis import dims, registry
 from trainlint.analysis.arrays import Array
 from trainlint.analysis.dims import symbol, usual
-from trainlint.analysis.joins import MAX_ALTERNATIVES, element, join, one_of
+from trainlint.analysis.joins import MAX_ALTERNATIVES, element, join, one_of, same_count
 from trainlint.analysis.listing import LISTINGS, listed
 from trainlint.analysis.modules import children, container, items
 from trainlint.analysis.run import Run
@@ -100,7 +102,7 @@ def elements(value: Value) -> list[Value] | None:
         from trainlint.analysis.classes import members
 
         return list(members(value))
-    if isinstance(value, Const) and isinstance(value.value, str) and len(value.value) <= 64:
+    if isinstance(value, Const) and isinstance(value.value, str) and len(value.value) <= MOST_ELEMENTS:
         return [Const(letter) for letter in value.value]
     if isinstance(value, Array) and value.numbers is not None and value.rank == 1:
         return [value.but(shape=(), numbers=(number,)) for number in value.numbers]
@@ -295,20 +297,55 @@ def range_of(args: list[Value], assuming: bool = False, most: int = 64, counted:
     overridable = default is not None and not assuming
     if not args or len(ints) != len(args) or len(ints) > 3 or overridable:
         first = next(iter(numbers), None) if len(args) > 1 else 0
+        length = steps(args)
         if counted and isinstance(first, int):
-            return Seq("range", None, symbol("i", key=Round(), value=Const(first), low=0))
-        return Seq("range", None, Sym("i", low=0 if len(args) == 1 else None))
+            return Seq("range", None, symbol("i", key=Round(), value=Const(first), low=0), None, length)
+        return Seq("range", None, Sym("i", low=0 if len(args) == 1 else None), None, length)
     try:
         values = range(*ints)
     except ValueError:
         return Seq("range", None, Unknown())
     if len(values) <= most:
         return Seq("range", [Const(i, None, default) for i in values])
+    length = Const(len(values), None, default)
     if counted and len(values):
-        return Seq(
-            "range",
-            None,
-            symbol("i", key=Round(), value=Const(values[0]), low=0 if min(values[0], values[-1]) >= 0 else None),
-        )
+        low_ = 0 if min(values[0], values[-1]) >= 0 else None
+        return Seq("range", None, symbol("i", key=Round(), value=Const(values[0]), low=low_), None, length)
     low, high = (values[0], values[-1]) if len(values) else (0, 0)
-    return Seq("range", None, Range(min(low, high), max(low, high)))
+    return Seq("range", None, Range(min(low, high), max(low, high)), None, length)
+
+
+def steps(args: list[Value]) -> Value | None:
+    """How many numbers a range with these bounds has, None where that is not known."""
+    start, stop = (Const(0), args[0]) if len(args) == 1 else (args[0], args[1]) if args else (None, None)
+    by = args[2] if len(args) > 2 else Const(1)
+    stride = known(by)
+    if start is None or not isinstance(stride, int) or isinstance(stride, bool) or stride < 1 or len(args) > 3:
+        return None
+    length = dims.sub(stop, start)
+    if stride > 1:
+        length = dims.floordiv(dims.add(length, Const(stride - 1)), by)
+    usual_ = usual(length)
+    certain = dims.at_least(length, Const(0)) is True or (usual_ is not None and usual_ >= 0)
+    return length if certain else None
+
+
+def count_of(run: Run, scope: Scope, value: Value, node: ir.Expr) -> Value | None:
+    """How many elements iterating a value gives, None where that is not known."""
+    if isinstance(value, Seq):
+        return value.count
+    if isinstance(value, Mapping):
+        return None if value.open else Const(len(value.items))
+    if isinstance(value, Const):
+        return Const(len(value.value)) if isinstance(value.value, str) else None
+    if isinstance(value, Array):
+        return value.shape[0] if value.shape and dims.poly_of(value.shape[0]) is not None else None
+    if isinstance(value, Obj) and value.kind == "wrapper":
+        counts = [count_of(run, scope, part, node) for part in value.args]
+        return reduce(same_count, counts) if counts else None
+    if isinstance(value, (Obj, Instance)) and (value.kind == "loader" if isinstance(value, Obj) else True):
+        handler = registry.FUNCTIONS.get("builtins.len")
+        call = registry.OpCall(run, scope, node, "builtins.len", [value], {})
+        length = handler(call) if handler is not None else None
+        return length if usual(length) is not None else None
+    return None

@@ -63,10 +63,22 @@ def unknown_of(values: tuple[Value, ...]) -> Value:
         return first
     if not all(map(is_numeric, values)):
         return Unknown(first.name, first.origin)
-    dtypes = {value.dtype for value in values if isinstance(value, Number)}
-    # what else is among them may be of another type
-    alike = len(dtypes) == 1 and all(isinstance(value, Number) for value in values)
-    return Number(first.name, first.origin, dtypes.pop() if alike else None)
+    dtypes = {numeric_type(value) for value in values}
+    return Number(first.name, first.origin, dtypes.pop() if len(dtypes) == 1 else None)
+
+
+def numeric_type(value: Value) -> str | None:
+    """The dtype that a number alone would give a tensor, None where it is not known."""
+    if isinstance(value, Number):
+        return value.dtype
+    if isinstance(value, OneOf):
+        dtypes = {numeric_type(option) for option in value.values}
+        return dtypes.pop() if len(dtypes) == 1 else None
+    if isinstance(value, Sym):
+        return "int64"
+    if isinstance(value, Const) and not isinstance(value.value, bool):
+        return "int64" if isinstance(value.value, int) else "float32"
+    return None
 
 
 def one_of(values: tuple[Value, ...]) -> Value:
@@ -80,7 +92,10 @@ def one_of(values: tuple[Value, ...]) -> Value:
     if len(distinct) == 1:
         return distinct[0]
     if not distinct or len(distinct) > MAX_ALTERNATIVES:
-        return Unknown()
+        if not distinct or not all(map(is_numeric, distinct)):
+            return Unknown()
+        dtypes = {numeric_type(value) for value in distinct}
+        return Number(dtype=dtypes.pop() if len(dtypes) == 1 else None)
     return OneOf(tuple(distinct), distinct[0].origin)
 
 
@@ -127,7 +142,15 @@ def join_sequences(a: Seq, b: Seq) -> Seq:
         return Seq(a.kind, items, None, a.origin)
     # an empty one adds no element
     elem = element(b) if a.items == [] else element(a) if b.items == [] else join(element(a), element(b))
-    return Seq(a.kind, None, elem, a.origin)
+    return Seq(a.kind, None, elem, a.origin, same_count(a.count, b.count))
+
+
+def same_count(a: Value | None, b: Value | None) -> Value | None:
+    """A number of elements that both have, None where they differ or may."""
+    if a is None or b is None:
+        return None
+    joined = join(a, b)
+    return joined if isinstance(joined, (Const, Sym)) else None
 
 
 def element(value: Seq) -> Value:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+from trainlint.analysis import dims
 from trainlint.analysis.arrays import Array
 from trainlint.analysis.arrival import arrived
 from trainlint.analysis.branches import fork
 from trainlint.analysis.classes import assigned_targets
 from trainlint.analysis.expressions import evaluate
 from trainlint.analysis.facts import Loop
-from trainlint.analysis.iteration import bind_target, elements, iterate, taken_apart
+from trainlint.analysis.iteration import bind_target, count_of, elements, iterate, taken_apart
 from trainlint.analysis.listing import LISTINGS
 from trainlint.analysis.rounds import Rounds
 from trainlint.analysis.run import Run
@@ -167,9 +168,12 @@ def _loop(run: Run, scope: Scope, stmt: ir.For | ir.While, over: Value | None, s
     loop = Loop(stmt, scope.file, over, run.function, owner, run.via)
     if not run.muted:
         run.trace.loops.append(loop)
+    loop.rounds = count_of(run, scope, over, stmt.iter) if isinstance(stmt, ir.For) and over is not None else None
+    runs = run.program.tape is not None and loop.rounds is not None and dims.usual(loop.rounds) != 0
     before = dict(scope.names)
     widen(run, scope, stmt)
     saved_loops, saved_grad, saved_floor, saved_leaves = run.loops, run.grad, run.floor, run.leaves
+    saved_outer, run.outer_floor = run.outer_floor, run.floor
     run.loops = (*saved_loops, loop)
     run.floor, run.leaves = run.tick(), []
 
@@ -180,11 +184,11 @@ def _loop(run: Run, scope: Scope, stmt: ir.For | ir.While, over: Value | None, s
         return False
 
     # there may be no round at all
-    fork(run, body, lambda: False)
+    fork(run, body, lambda: False, True if runs else None)
     leaves = run.leaves
     run.loops = saved_loops
     run.grad = saved_grad
-    run.floor, run.leaves = saved_floor, saved_leaves
+    run.floor, run.leaves, run.outer_floor = saved_floor, saved_leaves, saved_outer
     scope.names = merge(before, scope.names, before) if before else scope.names
     for _, names in leaves:
         scope.names = merge(before, scope.names, names)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from trainlint.analysis import dims
 from trainlint.analysis.arrays import Array
 from trainlint.analysis.devices import TENSOR_METHODS
 from trainlint.analysis.facts import EventKind
@@ -17,7 +18,7 @@ from trainlint.syntax import ir
 
 # lists longer than this are described by their elements, texts longer than this are not known
 MAX_ITEMS = 1024
-MAX_TEXT = 4096
+MAX_TEXT = 1 << 20
 # methods that tell what an unknown receiver is and what happens to it
 _EVENTS: dict[str, EventKind] = {
     "zero_grad": "zero_grad",
@@ -275,9 +276,24 @@ def _append(run: Run, scope: Scope, seq: Seq, name: str, args: list[Value], node
         if isinstance(at, int):
             seq.items.insert(at, value)
             return Const(None)
-    seq.elem = value if seq.items == [] else join(element(seq), value)
-    seq.items = None
+    seq.covered(value if seq.items == [] else join(element(seq), value), grown(run, seq, Const(1)))
     return Const(None)
+
+
+def grown(run: Run, seq: Seq, added: Value | None) -> Value | None:
+    """The length of a list to which something of a known length is added at this place, None where it is not known.
+
+    In a loop it is added as often as the loop runs; where a condition decides about it, the two lengths are joined
+    after the branches.
+    """
+    if seq.count is None or added is None:
+        return None
+    if settled(run, seq):
+        return dims.add(seq.count, added)
+    rounds = run.loops[-1].rounds if run.loops else None
+    if rounds is None or seq.born < run.outer_floor:
+        return None
+    return dims.add(seq.count, dims.mul(rounds, added))
 
 
 def _extend(run: Run, scope: Scope, seq: Seq, name: str, args: list[Value], node: ir.Expr) -> Value:
@@ -296,10 +312,11 @@ def extend(run: Run, seq: Seq, other: Value) -> None:
     if added is not None and seq.items is not None and settled(run, seq) and len(seq.items) + len(added) <= MAX_ITEMS:
         seq.items.extend(added)
     elif isinstance(other, Seq):
-        seq.elem = one_of((element(seq), element(other))) if seq.items != [] else element(other)
-        seq.items = None
+        elem = element(other) if seq.items == [] else element(seq) if other.items == [] else None
+        both = elem if elem is not None else one_of((element(seq), element(other)))
+        seq.covered(both, grown(run, seq, other.count))
     else:
-        seq.items, seq.elem = None, Unknown()
+        seq.covered(Unknown())
 
 
 def _pop(run: Run, scope: Scope, seq: Seq, name: str, args: list[Value], node: ir.Expr) -> Value:
@@ -308,7 +325,7 @@ def _pop(run: Run, scope: Scope, seq: Seq, name: str, args: list[Value], node: i
     if seq.items is not None and settled(run, seq) and isinstance(at, int) and -len(seq.items) <= at < len(seq.items):
         return seq.items.pop(at)
     result = element(seq)
-    seq.elem, seq.items = result, None
+    seq.covered(result, dims.sub(seq.count, Const(1)) if seq.count is not None and settled(run, seq) else None)
     return result
 
 
@@ -318,8 +335,10 @@ def _reorder(run: Run, scope: Scope, seq: Seq, name: str, args: list[Value], nod
         seq.items = [] if name == "clear" else seq.items[::-1]
     elif settled(run, seq) and seq.items is not None and (left := _arranged(seq.items, name, args)) is not None:
         seq.items = left
-    elif seq.items is not None:
-        seq.elem, seq.items = element(seq), None
+    elif name == "clear" and settled(run, seq):
+        seq.items = []
+    else:
+        seq.covered(element(seq), seq.count if name in ("sort", "reverse") else None)
     return Const(None)
 
 
@@ -357,7 +376,7 @@ def _index(run: Run, scope: Scope, seq: Seq, name: str, args: list[Value], node:
 
 
 def _copy(run: Run, scope: Scope, seq: Seq, name: str, args: list[Value], node: ir.Expr) -> Value:
-    made = Seq(seq.kind, list(seq.items) if seq.items is not None else None, seq.elem, seq.origin)
+    made = Seq(seq.kind, list(seq.items) if seq.items is not None else None, seq.elem, seq.origin, seq.length)
     made.born = run.tick()
     return made
 

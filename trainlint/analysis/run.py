@@ -81,6 +81,7 @@ class Run:
         "leaves",
         "loops",
         "muted",
+        "outer_floor",
         "program",
         "region",
         "rounds",
@@ -125,6 +126,8 @@ class Run:
         self.way = ""
         # names where rounds of the unrolled loop in progress were left under a condition
         self.leaves: list[tuple[str, dict[str, Value]]] | None = None
+        # an object made before this was made before the loop around the innermost one began, or before its own
+        self.outer_floor = 0
         # how often the loops of the function in progress that are unrolled run, one in the other
         self.rounds = 1
         # what is left for this entry, within what is left for the file

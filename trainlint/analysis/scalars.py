@@ -15,6 +15,7 @@ from trainlint.analysis.run import Run
 from trainlint.analysis.scope import Scope
 from trainlint.analysis.tape import record
 from trainlint.analysis.values import (
+    UNSET,
     Class,
     Const,
     Ext,
@@ -39,7 +40,7 @@ from trainlint.syntax import ir
 
 # results beyond these sizes are not computed: a script may say 10 ** 10 ** 10 or "x" * 10 ** 9
 MAX_BITS = 256
-MAX_LENGTH = 4096
+MAX_LENGTH = 1 << 20
 
 _OPS: dict[str, Callable[[Any, Any], Any]] = {
     "+": operator.add,
@@ -99,7 +100,10 @@ def binary(run: Run, scope: Scope, op: str, left: Value, right: Value, expr: ir.
         step = Step(Place(scope.file.path, expr), "computed", before or left.origin)
         return Const(result, step, left.default or right.default)
     if isinstance(left, Seq) or isinstance(right, Seq):
-        return sequence_operator(op, left, right)
+        made = sequence_operator(op, left, right)
+        if isinstance(made, Seq) and made is not left and made is not right:
+            made.born = run.tick()
+        return made
     if isinstance(left, Mapping) and isinstance(right, Mapping) and op == "|":
         return Mapping({**left.items, **right.items}, left.open or right.open, left.origin)
     if isinstance(left, (OneOf, Const)) and isinstance(right, (OneOf, Const)):
@@ -208,14 +212,19 @@ def sequence_operator(op: str, left: Value, right: Value) -> Value:
     if op == "+" and isinstance(left, Seq) and isinstance(right, Seq):
         if left.items is not None and right.items is not None:
             return Seq(left.kind, left.items + right.items, None, left.origin)
-        return Seq(left.kind, None, one_of((element(left), element(right))), left.origin)
+        if left.items == [] or right.items == []:
+            other = left if right.items == [] else right
+            return Seq(left.kind, None, other.elem, left.origin, other.length)
+        length = dims.add(left.count, right.count) if left.count is not None and right.count is not None else None
+        return Seq(left.kind, None, one_of((element(left), element(right))), left.origin, length)
     if op == "*":
         seq, times = (left, right) if isinstance(left, Seq) else (right, left)
         if isinstance(seq, Seq):
             count = times.value if isinstance(times, Const) else None
             if seq.items is not None and isinstance(count, int) and 0 <= count * len(seq.items) <= 256:
                 return Seq(seq.kind, seq.items * count, None, seq.origin)
-            return Seq(seq.kind, None, element(seq), seq.origin)
+            length = dims.mul(seq.count, times) if seq.count is not None else None
+            return Seq(seq.kind, None, element(seq), seq.origin, None if isinstance(length, Unknown) else length)
     return Unknown()
 
 
@@ -270,6 +279,9 @@ def compare(run: Run, scope: Scope, left: Value, ops: tuple[str, ...], rights: l
             return Const(same == (op == "is"), None, left.default or right.default)
         if is_none(right) and not isinstance(left, (Unknown, OneOf, Const)):
             return Const(op == "is not")
+        if is_none(right) and isinstance(left, Unknown) and left.promised == UNSET and run.by_default:
+            # nobody gave the option
+            return Const(op == "is", None, left.name)
         if is_none(right) and isinstance(left, Unknown) and left.promised == "device":
             # which one it is may not be known, every tensor has one
             return Const(op == "is not")

@@ -68,7 +68,7 @@ def _state(holder: object) -> tuple[Any, ...] | None:
     if isinstance(holder, Unknown):
         return (dict(holder.attrs or {}), holder.promised)
     if isinstance(holder, Seq):
-        return (None if holder.items is None else list(holder.items), holder.elem)
+        return (None if holder.items is None else list(holder.items), holder.elem, holder.length)
     if isinstance(holder, Mapping):
         return (dict(holder.items), holder.open, holder.rest)
     if isinstance(holder, Instance):

@@ -251,6 +251,8 @@ def _if(run: Run, scope: Scope, stmt: ir.If) -> bool:
             del tape.entries[length:]
         if stops and chosen is None and run.leaves is not None and run.way in ("break", "continue"):
             run.leaves.append((run.way, scope.names))
+            if run.loops:
+                run.loops[-1].rounds = None
         after.append(scope.names)
         return stops
 

@@ -132,7 +132,7 @@ class Tape:
     entries: list[Entry] = field(default_factory=list)
     full: bool = False
     compiled: list[Place] = field(default_factory=list)
-    # what functions gave the statement in progress, several at once, by the number of calls around it
+    # what functions and operations gave the statement in progress, several at once, by the number of calls around it
     handed: dict[int, list[Array]] = field(default_factory=dict)
     # the sum of what was alive
     alive: int = 0
@@ -180,6 +180,9 @@ def record(
         site = Site(op, place, file, given, results, positional, named, run.grad, run.autocast, layer, *around)
         site.region = run.region
         tape.add(site)
+        if len(results) > 1:
+            # `x.max(1)[0]` throws the places away
+            tape.handed.setdefault(len(run.frames), []).extend(results)
     return fresh
 
 
@@ -263,7 +266,7 @@ def renewed(result: Value, known: set[int]) -> Value:
     if isinstance(result, Array):
         return result.but() if id(result) in known else result
     if isinstance(result, Seq) and result.items is not None and any(id(item) in known for item in result.items):
-        return Seq(result.kind, [renewed(item, known) for item in result.items], result.elem, result.origin)
+        return Seq(result.kind, [renewed(item, known) for item in result.items], None, result.origin)
     return result
 
 

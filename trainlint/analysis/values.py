@@ -81,6 +81,10 @@ class Unknown(Value):
         return f"?{self.name}"
 
 
+# what an option promises that nobody needs to give and that has no default: it is None where none is given
+UNSET = "unset"
+
+
 class Number(Unknown):
     """A Python number whose value is not known: no tensor, and it has no axes. `dtype` is int64 or float32, or None."""
 
@@ -213,19 +217,36 @@ class Sym(Value):
 
 
 class Seq(Value):
-    """A tuple, list or set. `items` is None where the length is not known; `elem` then describes every element."""
+    """A tuple, list or set. `items` is None where they are not known one by one: `elem` then describes every element,
+    and `length` says how many there are, where that is known.
+    """
 
-    __slots__ = ("born", "elem", "items", "kind")
+    __slots__ = ("born", "elem", "items", "kind", "length")
 
     def __init__(
-        self, kind: str, items: list[Value] | None, elem: Value | None = None, origin: Step | None = None
+        self,
+        kind: str,
+        items: list[Value] | None,
+        elem: Value | None = None,
+        origin: Step | None = None,
+        length: Value | None = None,
     ) -> None:
         self.kind = kind
         self.items = items
         self.elem = elem
+        self.length = length
         # when the program made it (0: not by a display); see `Run.floor`
         self.born = 0
         self.origin = origin
+
+    @property
+    def count(self) -> Value | None:
+        """The number of elements, None where it is not known."""
+        return Const(len(self.items)) if self.items is not None else self.length
+
+    def covered(self, elem: Value, length: Value | None = None) -> None:
+        """From here on the elements are told by what covers them all."""
+        self.items, self.elem, self.length = None, elem, length
 
     def __repr__(self) -> str:
         if self.items is not None:
@@ -523,6 +544,8 @@ def is_none(value: Value | None) -> bool:
 
 def assumed_truth(value: Value | None) -> bool | None:
     """Truth where defaults are taken as they are: None only where the value is not known."""
+    if isinstance(value, Unknown) and value.promised == UNSET:
+        return False
     return bool(value.value) if isinstance(value, Const) else truth(value)
 
 

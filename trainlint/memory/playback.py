@@ -33,6 +33,7 @@ from trainlint.syntax import ir
 # leaves gradients and another one uses them
 PLAIN = (True, True, True)
 CYCLE = (True, False, False, True)
+MAYBE = "whether this line runs is not known"
 MADE: tuple[Role, ...] = ("activations", "temporary")
 PLACES = {"input": 0, "other": 1, "third": 2, "fourth": 3}
 
@@ -81,6 +82,8 @@ class Playback:
         self.effects: dict[int, Effect | None] = {}
         # what was done since the last backward, and the most before any of the step
         self.stretch, self.most = Stretch(), Stretch()
+        # the lines of what lives before backward and of which it is not known whether it was made
+        self.perhaps: set[Where] = set()
         # the checkpointed calls of the step
         self.segments: dict[int, Segment] = {}
         # the tests of the conditions that hold in the rounds with a step only
@@ -127,6 +130,9 @@ class Playback:
             self.holders.carry(lives[0], lives[-1])
         self.outcome.lines, self.outcome.batch = self.most.lines, self.most.moved.total()
         self.timeline.close()
+        # what is gone at the peak and before backward changes neither, whether it was there or not
+        for line in sorted(self.perhaps | self.timeline.peak.doubtful, key=str):
+            self.outcome.unknown.setdefault(line, MAYBE)
         return self.outcome
 
     def sometimes(self, mark: Mark) -> tuple[Cond, ...]:
@@ -150,6 +156,7 @@ class Playback:
     def play(self, entry: Entry) -> None:
         if self.heed is not None:
             self.heed()
+        self.timeline.doubting = False
         if isinstance(entry, Returned):
             self.holders.returned(entry.values)
             return
@@ -198,6 +205,9 @@ class Playback:
             return
         if doubt := self.doubt(site):
             self.outcome.unknown.setdefault(place, doubt)
+        self.timeline.doubting = self.optional(site)
+        if self.timeline.doubting and site.grad:
+            self.outcome.unknown.setdefault(place, MAYBE)
         if site.op in clipping.BY_NORM or site.op in clipping.BY_VALUE:
             self.clip(site, place)
             return
@@ -243,9 +253,11 @@ class Playback:
         """Why it is not known how often an operation runs in a step, or in which precision; empty where it is."""
         if site.loops[-1] is not self.loop and site.grad:
             return f"how often the loop of line {site.loops[-1].place.line} runs is not known"
-        if any(cond.kind == "other" and id(cond.test) not in self.cycle for cond in self.conds(site)):
-            return "whether this line runs is not known"
         return doubt(site)
+
+    def optional(self, site: Site) -> bool:
+        """Is it not known whether an operation runs?"""
+        return any(cond.kind == "other" and id(cond.test) not in self.cycle for cond in self.conds(site))
 
     def stranger(self, site: Site) -> str:
         """Why it is not known where an operand with a graph comes from; empty where all are known."""
@@ -393,6 +405,7 @@ class Playback:
         if total(forward, *MADE) > total(self.outcome.forward, *MADE):
             self.outcome.forward = forward
             self.outcome.held = self.timeline.by_line("batch", *MADE)
+            self.perhaps = set(self.timeline.doubtful.values())
         loss = mark.event.subject
         if not isinstance(loss, Array) or not self.graph.reaches(id(loss)):
             self.outcome.unknown.setdefault(place_of(mark), "what `backward` starts from is not known")

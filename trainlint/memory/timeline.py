@@ -55,6 +55,8 @@ class Peak:
     lines: dict[Where, int] = field(default_factory=dict)
     line: Where = None
     phase: Phase = "setup"
+    # the lines of what may not have been there
+    doubtful: set[Where] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,9 @@ class Timeline:
         self._threads: set[Phase] = set()
         self.living: dict[int, Storage] = {}
         self.phase: Phase = "setup"
+        # set while something is played of which it is not known whether it runs; what lives of that, with its line
+        self.doubting = False
+        self.doubtful: dict[int, Where] = {}
         self.peak = Peak()
         # after each event, where it is recorded
         self.course: list[Moment] | None = None
@@ -110,6 +115,8 @@ class Timeline:
         """A new storage of `size` bytes."""
         self._count += 1
         storage = Storage(size, role, line, pinned=pinned, born=self._count)
+        if self.doubting and role != "workspace":
+            self.doubtful[id(storage)] = line
         self.living[id(storage)] = storage
         storage.taken = self.allocator.allocate(id(storage), size)
         self._roles[role] = self._roles.get(role, 0) + storage.taken
@@ -139,6 +146,7 @@ class Timeline:
         self.settle()
         storage.dead = True
         del self.living[id(storage)]
+        self.doubtful.pop(id(storage), None)
         self._roles[storage.role] -= storage.taken
         self._lines[storage.line] -= storage.taken
         self.allocator.free(id(storage))
@@ -155,6 +163,7 @@ class Timeline:
             return
         self._rising = False
         self.peak.line = self._line
+        self.peak.doubtful = set(self.doubtful.values())
         self.peak.roles = {role: taken for role, taken in self._roles.items() if taken}
         # most often overtaken by the next request, so `close` drops the entries of nothing
         self.peak.lines = self._lines.copy()

@@ -60,13 +60,15 @@ def stack(call: OpCall) -> Value | None:
     if call.name == "numpy.expand_dims":
         return unsqueezed(inner, axis if isinstance(axis, int) else None)
     if call.name == "numpy.stack" and axis in (None, 0):
-        count = Const(len(parts.items)) if isinstance(parts, Seq) and parts.items is not None else None
+        count = parts.count if isinstance(parts, Seq) else None
         return added(call, inner, extent=count).but(lib="numpy")
     return inner.but(lib="numpy", layout=None, shape=joined(call.name, parts, axis if axis is not None else 0))
 
 
 def joined(name: str, parts: Value | None, axis: object) -> tuple[Value, ...] | None:
     """The shape of arrays stacked along a new axis, or one after the other; None where it is not known."""
+    if isinstance(parts, Seq) and parts.items is None and parts.length is not None:
+        return of_alike(name, parts.elem, parts.length, axis)
     items = (parts.items if isinstance(parts, Seq) else None) or []
     shapes = [a.shape for a in items if isinstance(a, Array) and a.shape]
     if not shapes or len(shapes) != len(items) or not isinstance(axis, int):
@@ -83,6 +85,16 @@ def joined(name: str, parts: Value | None, axis: object) -> tuple[Value, ...] | 
     for shape in shapes:
         length = dims.add(length, shape[at])
     return (*first[:at], length, *first[at + 1 :])
+
+
+def of_alike(name: str, part: Value | None, count: Value, axis: object) -> tuple[Value, ...] | None:
+    """The shape of `count` arrays of one shape put together along the first axis; None where it is another one."""
+    shape = part.shape if isinstance(part, Array) else None
+    if not shape or axis != 0:
+        return None
+    if name == "numpy.stack":
+        return (count, *shape)
+    return (dims.mul(count, shape[0]), *shape[1:]) if name == "numpy.concatenate" else None
 
 
 @op("numpy.transpose", "numpy.moveaxis", "numpy.rollaxis")

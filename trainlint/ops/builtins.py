@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import string
 from collections.abc import Callable
+from functools import reduce
 from typing import Any
 
 from trainlint.analysis import dims
 from trainlint.analysis.calls import call as invoke
-from trainlint.analysis.iteration import elements, iterate
-from trainlint.analysis.joins import element
+from trainlint.analysis.iteration import count_of, elements, iterate
+from trainlint.analysis.joins import element, same_count
 from trainlint.analysis.registry import OpCall, called, constant, method, op
 from trainlint.analysis.values import (
     Const,
@@ -18,6 +19,7 @@ from trainlint.analysis.values import (
     Number,
     Obj,
     Seq,
+    Sym,
     Unknown,
     Value,
     assumed_truth,
@@ -46,7 +48,7 @@ def sorted_(call: OpCall) -> Value | None:
         inside = value.items
     plain = [v.value for v in inside if isinstance(v, Const)] if inside is not None else []
     if inside is None or len(plain) != len(inside) or "key" in call.kwargs:
-        return Seq("list", None, element(value)) if isinstance(value, Seq) else Seq("list", None, Unknown())
+        return Seq("list", None, iterate(call.run, call.scope, value or Unknown(), call.node), None, counted(call, 0))
     try:
         order = sorted(range(len(plain)), key=lambda i: plain[i], reverse=call.const(9, "reverse") is True)
     except TypeError:
@@ -62,7 +64,12 @@ def reversed_(call: OpCall) -> Value | None:
         return fresh(call, inside[::-1])
     if value is None or isinstance(value, Unknown):
         return value
-    return Seq("list", None, iterate(call.run, call.scope, value, call.node))
+    return Seq("list", None, iterate(call.run, call.scope, value, call.node), None, counted(call, 0))
+
+
+def counted(call: OpCall, index: int) -> Value | None:
+    """How many elements an argument has, None where that is not known."""
+    return count_of(call.run, call.scope, call.args[index], call.node) if len(call.args) > index else None
 
 
 @op("builtins.list", "builtins.tuple", "builtins.set", "builtins.frozenset", "collections.deque")
@@ -72,15 +79,23 @@ def sequence(call: OpCall) -> Value | None:
         return fresh(call, [], kind)
     value = call.args[0]
     inside = elements(value)
+    if isinstance(value, Seq) and value.kind == "set" and call.run.program.tape is not None:
+        # the order of a set is not known; where memory is counted it is that of the program
+        inside = value.items
+    if inside is None and kind == "set" and isinstance(value, Const) and isinstance(value.value, str):
+        # the letters of a long text
+        inside = [Const(letter) for letter in dict.fromkeys(value.value)]
     if inside is not None:
         made = fresh(call, distinct(inside) if kind == "set" else inside, kind)
         made.origin = value.origin if isinstance(value, Seq) else None
         return made
     if isinstance(value, Seq):
-        return Seq("list" if kind == "set" else kind, None, element(value), value.origin)
+        length = None if kind == "set" else value.count
+        return Seq("list" if kind == "set" else kind, None, element(value), value.origin, length)
     if isinstance(value, Unknown) or (isinstance(value, Obj) and value.kind == "parameters"):
         return value
-    return Seq("list" if kind == "set" else kind, None, iterate(call.run, call.scope, value, call.node))
+    length = None if kind == "set" else counted(call, 0)
+    return Seq("list" if kind == "set" else kind, None, iterate(call.run, call.scope, value, call.node), None, length)
 
 
 def distinct(values: list[Value]) -> list[Value]:
@@ -118,7 +133,8 @@ def map_(call: OpCall) -> Value | None:
         rows = [list(row) for row in zip(*known, strict=False)]
         return fresh(call, [invoke(call.run, call.scope, function, row, {}, call.node) for row in rows])
     items = [iterate(call.run, call.scope, v, call.node) for v in over]
-    return Seq("list", None, invoke(call.run, call.scope, function, items, {}, call.node))
+    length = reduce(same_count, [count_of(call.run, call.scope, v, call.node) for v in over])
+    return Seq("list", None, invoke(call.run, call.scope, function, items, {}, call.node), None, length)
 
 
 @op("builtins.filter")
@@ -262,6 +278,17 @@ def random_integer(call: OpCall) -> Value | None:
 @op("random.choice")
 def random_choice(call: OpCall) -> Value | None:
     return iterate(call.run, call.scope, call.args[0], call.node) if call.args else None
+
+
+@op("random.sample", "random.choices")
+def random_sample(call: OpCall) -> Value | None:
+    """`k` of the elements; `random.choices` gives one unless more are asked for."""
+    if not call.args:
+        return None
+    sample = call.name.endswith("sample")
+    length = call.arg(1, "k") if sample else call.kwargs.get("k", Const(1))
+    covering = iterate(call.run, call.scope, call.args[0], call.node)
+    return Seq("list", None, covering, None, length if isinstance(length, (Const, Sym)) else None)
 
 
 @op("builtins.divmod")

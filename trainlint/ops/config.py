@@ -5,7 +5,7 @@ from __future__ import annotations
 from trainlint.analysis.classes import default_instance
 from trainlint.analysis.joins import one_of
 from trainlint.analysis.registry import OpCall, alias, kind, method, op
-from trainlint.analysis.values import Class, Const, Ext, Mapping, Obj, Seq, Sym, Unknown, Value
+from trainlint.analysis.values import UNSET, Class, Const, Ext, Mapping, Obj, Seq, Sym, Unknown, Value, is_none
 
 kind("parser", "argparse.ArgumentParser", "configargparse.ArgumentParser", "configargparse.ArgParser")
 kind("parser", "jsonargparse.ArgumentParser", "argparse.ArgumentDefaultsHelpFormatter")
@@ -55,8 +55,18 @@ def option_value(call: OpCall, flag: str) -> Value:
         choices = call.kwargs.get("choices")
         if isinstance(choices, Seq) and choices.items and all(isinstance(c, Const) for c in choices.items):
             return one_of(tuple(choices.items))
-        return Unknown(f"`{flag}`", call.step(f"`{flag}`"))
+        return unset(call, flag)
+    if is_none(default):
+        return unset(call, flag)
     return overridable(default, flag)
+
+
+def unset(call: OpCall, flag: str) -> Value:
+    """An option without a default: nobody may have given it, unless it is required."""
+    value = Unknown(f"`{flag}`", call.step(f"`{flag}`"))
+    if flag.startswith("-") and call.const(99, "required") is not True:
+        value.promised = UNSET
+    return value
 
 
 def overridable(value: Value, flag: str) -> Value:

@@ -59,7 +59,7 @@ def copied(run: Run, value: Value, deep: bool, made: dict[int, tuple[Value, Valu
     if id(value) in made:
         return made[id(value)][1]
     if isinstance(value, Seq):
-        sequence = Seq(value.kind, None, value.elem, value.origin)
+        sequence = Seq(value.kind, None, value.elem, value.origin, value.length)
         made[id(value)] = value, sequence
         sequence.items = [inner(v) for v in value.items] if value.items is not None else None
         sequence.born = run.tick()

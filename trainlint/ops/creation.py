@@ -20,6 +20,8 @@ from trainlint.ops.dtypes import (
 )
 from trainlint.ops.layout import added, integer, size
 
+# more rows than these are not looked at one by one
+MAX_ROWS = 4096
 # longer tensors of numbers are not remembered number by number
 MAX_NUMBERS = 256
 MOST_ROWS = 1 << 16
@@ -253,10 +255,14 @@ def of_data(call: OpCall, value: Value) -> Array:
 
 def of_rows(call: OpCall, value: Seq) -> Array:
     if value.items is None:
-        return Array()
+        row = of_data(call, value.elem) if value.length is not None and value.elem is not None else Array()
+        return Array(shape=(size(value.length), *row.shape) if row.shape is not None else None, dtype=row.dtype)
     if not value.items:
         return Array(shape=(Const(0),), dtype=call.run.program.default_dtype)
-    rows = [of_data(call, item) for item in value.items[:256]]
+    distinct = list({id(item): item for item in value.items}.values())
+    if len(distinct) > MAX_ROWS:
+        return Array()
+    rows = [of_data(call, item) for item in distinct]
     dtype = rows[0].dtype
     shape = rows[0].shape
     for row in rows[1:]:
@@ -266,8 +272,6 @@ def of_rows(call: OpCall, value: Seq) -> Array:
         elif not agreeing(shape, row.shape):
             call.require(False, "argument", got=Seq("tuple", list(row.shape)), what="rows of different lengths")
             return Array()
-    if len(value.items) > 256:
-        return Array()
     return Array(shape=(Const(len(value.items)), *shape) if shape is not None else None, dtype=dtype)
 
 

@@ -87,8 +87,8 @@ def length_of(call: OpCall, dataset: Value) -> Value | None:
             with call.run.silent():
                 value = call_function(call.run, call.scope, bind(member, dataset), [], {}, call.node)
             return value if isinstance(value, Sym) or isinstance(known(value), int) else None
-    if isinstance(dataset, Seq) and dataset.items is not None:
-        return Const(len(dataset.items))
+    if isinstance(dataset, Seq):
+        return dataset.count
     return None
 
 

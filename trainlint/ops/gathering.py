@@ -137,7 +137,10 @@ def scatter(call: OpCall) -> Value | None:
         at = axis_number(call, array, dim)
         if at is None and integer(dim) is not None:
             return Array()
-    return array.but(tail=array.tail, range=None)
+    # a graph of what is written hangs on the result
+    given = [*call.args[1:], *call.kwargs.values()]
+    graph = array.grad or (call.run.grad and any(isinstance(value, Array) and value.grad is True for value in given))
+    return array.but(tail=array.tail, range=None, grad=graph)
 
 
 @tensor_op("masked_select")

@@ -20,25 +20,31 @@ ZERO, ONE = Const(0), Const(1)
 
 
 class Parts:
-    """The tensors that a function joins: `values` in order, or one value for all of them where `count` is None."""
+    """The tensors that a function joins: `values` in order, or one value for all of them where `count` is None.
 
-    def __init__(self, values: list[Value], counted: bool) -> None:
+    `length` is their number, where it is known.
+    """
+
+    def __init__(self, values: list[Value], counted: bool, length: Value | None = None) -> None:
         self.values = values
         self.count = len(values) if counted else None
+        self.length = Const(len(values)) if counted else length
 
     def each(self, change: Callable[[Array], Array]) -> Parts:
         """The same parts, every tensor changed."""
-        return Parts([change(v) if isinstance(v, Array) else v for v in self.values], self.count is not None)
+        return Parts(
+            [change(v) if isinstance(v, Array) else v for v in self.values], self.count is not None, self.length
+        )
 
 
 def parts_of(call: OpCall) -> Parts | None:
     """The parts in the first argument. Nothing is said of an empty list: something unseen may have filled it."""
-    given = call.arg(0, "tensors")
+    given = call.arg(0, "sequences" if call.name.endswith("pad_sequence") else "tensors")
     if not isinstance(given, Seq) or given.kind == "set":
         return None
     if given.items is not None:
         return Parts(given.items, True) if given.items else None
-    return Parts([element(given)], False)
+    return Parts([element(given)], False, given.length)
 
 
 def dim_of(call: OpCall) -> Value:
@@ -78,7 +84,7 @@ def stack(call: OpCall) -> Value | None:
     whole = common(parts)
     if not same_device(call, list(parts.values), "stack") or not alike(call, arrays, None, "stack"):
         return Array(grad=whole.grad)
-    extent = Const(parts.count) if parts.count is not None else Unknown()
+    extent = parts.length if parts.length is not None else Unknown()
     shape = merged([s for a in arrays if (s := shape_of(a)) is not None])
     dim = dim_of(call)
     at = integer(dim)
@@ -183,13 +189,13 @@ def concatenated(call: OpCall, parts: Parts, dim: Value) -> Array:
 
 def total(parts: Parts, at: int) -> Value:
     """The size of the joined axis: the sum of the parts."""
-    result: Value = ZERO if parts.count is not None else Unknown()
+    result: Value = ZERO if parts.length is not None else Unknown()
     for value in parts.values:
         shape = shape_of(value) if isinstance(value, Array) else None
         # a vector among matrices is one that is left out
         size: Value = Unknown() if shape is None else shape[at] if at < len(shape) else ZERO
         result = dims.add(result, size)
-    return result
+    return result if parts.count is not None or parts.length is None else dims.mul(result, parts.length)
 
 
 def along(whole: Array, shape: Sizes, at: int, alone: bool) -> Array:

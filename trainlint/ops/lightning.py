@@ -137,6 +137,7 @@ def spread(call: OpCall, loop: FrameworkLoop, model: Instance, options: dict[str
 
 
 @method(MODULE, "save_hyperparameters")
+@method("lightning.LightningDataModule", "save_hyperparameters")
 def save_hyperparameters(call: OpCall) -> Value | None:
     """The arguments of the constructor become `self.hparams`: all, those named, or what an object holds."""
     holder, active = call.receiver, call.run.active[-1] if call.run.active else None

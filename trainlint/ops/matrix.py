@@ -12,7 +12,7 @@ from trainlint.analysis.registry import OpCall, op, tensor_op
 from trainlint.analysis.values import Const, Seq, Unknown, Value
 from trainlint.ops.arguments import FLOATS, shape_of
 from trainlint.ops.broadcast import Clash, Shape, broadcast, device_of, same_device
-from trainlint.ops.dtypes import kind_of_dtype, result_type
+from trainlint.ops.dtypes import kind_of_dtype, promoted, result_type
 from trainlint.ops.elementwise import short
 from trainlint.ops.layers import autocast
 
@@ -118,6 +118,16 @@ def batched(call: OpCall, left: Shape, right: Shape, values: Sequence[Value], op
     return both
 
 
+def numpy_product(left: Array, right: Array) -> Array:
+    """A product of matrices or vectors of NumPy: the shape is told for at most two axes each."""
+    a, b, dtype = left.shape, right.shape, promoted(left.dtype, right.dtype)
+    known = a and b and len(a) <= 2 and len(b) <= 2
+    shape = (*a[:-1], *(b[1:] if len(b) > 1 else ())) if known and a and b else None
+    return left.but(
+        lib="numpy", grad=False, layout=None, channels=None, colour=None, range=None, shape=shape, dtype=dtype
+    )
+
+
 # matmul
 
 
@@ -131,6 +141,8 @@ def matmul(call: OpCall) -> Value | None:
     left, right = values
     if not isinstance(left, Array) or not isinstance(right, Array):
         return nothing(call, values)
+    if left.lib == right.lib == "numpy":
+        return numpy_product(left, right)
     name = name_of(call)
     for value in (left, right):
         scalar = shape_of(value) == ()
@@ -205,8 +217,10 @@ def dot(call: OpCall) -> Value | None:
 def of_ranks(call: OpCall, left: int, right: int, name: str) -> Value | None:
     """A product of operands whose ranks are fixed."""
     second = call.arg(1, name)
-    if second is None or not of_torch(call.args[0]):
+    if second is None:
         return None
+    if isinstance(call.args[0], Array) and not of_torch(call.args[0]):
+        return numpy_product(call.args[0], second) if isinstance(second, Array) else None
     values = [call.args[0], second]
     shape = fixed(call, values, left, right, short(call))
     return product(call, values, shape, dtype_of(values)) if shape is not None else nothing(call, values)

@@ -12,7 +12,7 @@ from typing import Any
 from trainlint.analysis import dims
 from trainlint.analysis.arrays import Array
 from trainlint.analysis.classes import fields_of, has_fields, record
-from trainlint.analysis.iteration import elements, iterate, range_of, strides
+from trainlint.analysis.iteration import MOST_ELEMENTS, elements, iterate, range_of, strides
 from trainlint.analysis.joins import element, is_numeric, one_of
 from trainlint.analysis.listing import LISTINGS, listed
 from trainlint.analysis.modules import children, container
@@ -89,8 +89,8 @@ def convert_one(call: OpCall, value: Value) -> Value | None:
 @op("builtins.len")
 def len_(call: OpCall) -> Value | None:
     value = call.arg(0, "obj")
-    if isinstance(value, Seq) and value.items is not None:
-        return Const(len(value.items))
+    if isinstance(value, Seq) and value.count is not None:
+        return value.count
     if isinstance(value, Const) and isinstance(value.value, str):
         return Const(len(value.value))
     if isinstance(value, Mapping) and not value.open:
@@ -280,7 +280,7 @@ def enumerate_(call: OpCall) -> Value | None:
     counts = call.run.program.tape is not None and isinstance(value, Seq) and value.kind == "range" and bool(inside)
     if counts and strides(inside or []):
         return wrapped
-    if inside is not None and len(inside) <= 64 and isinstance(start, int):
+    if inside is not None and len(inside) <= MOST_ELEMENTS and isinstance(start, int):
         return Seq("list", [Seq("tuple", [Const(i + start), v]) for i, v in enumerate(inside)])
     return wrapped
 
@@ -291,6 +291,9 @@ def zip_(call: OpCall) -> Value | None:
     columns = [elements(p) for p in parts]
     known = [c for c in columns if c is not None]
     if "*" in call.kwargs:
+        columns_ = transposed(call.kwargs["*"]) if not parts and call.name == "builtins.zip" else None
+        if columns_ is not None:
+            return Seq("list", columns_)
         known = []
     if call.name == "itertools.product" and parts and len(known) == len(parts) and not call.kwargs:
         if prod(map(len, known)) <= 256:
@@ -302,6 +305,19 @@ def zip_(call: OpCall) -> Value | None:
     # `zip(*rows)`: how many there are in each is not known
     wrapped.attrs["element"] = row if "*" not in call.kwargs else Seq("tuple", None, Unknown())
     return wrapped
+
+
+def transposed(rows: Value) -> list[Value] | None:
+    """The columns of `zip(*rows)`: tuples of all first items, all second items …; None where they are not known."""
+    if not isinstance(rows, Seq):
+        return None
+    row = element(rows)
+    if not isinstance(row, Seq) or row.items is None:
+        return None
+    if rows.items is not None and all(isinstance(r, Seq) and r.items is not None for r in rows.items):
+        inside = [r.items for r in rows.items if isinstance(r, Seq) and r.items is not None]
+        return [Seq("tuple", [items[at] for items in inside]) for at in range(min(map(len, inside)))]
+    return [Seq("tuple", None, item, None, rows.count) for item in row.items]
 
 
 @op(

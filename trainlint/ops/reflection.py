@@ -24,6 +24,13 @@ from trainlint.analysis.values import (
 )
 
 
+@op("torch.is_tensor")
+def is_tensor(call: OpCall) -> Value | None:
+    """`isinstance(x, torch.Tensor)`."""
+    answer = belongs(call.args[0], Ext("torch.Tensor")) if len(call.args) == 1 else None
+    return Unknown() if answer is None else Const(answer)
+
+
 @op("builtins.isinstance")
 def is_instance(call: OpCall) -> Value | None:
     """True or False where the classes tell; a default keeps its name, since another value may be given."""

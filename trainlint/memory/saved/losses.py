@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from trainlint.memory.saved.site import INDEX, Effect, Site, broadcast, rule
+from trainlint.memory.saved.strides import is_contiguous
 
 
 def reduced(site: Site) -> bool:
@@ -85,7 +86,11 @@ def cross_entropy(site: Site) -> Effect:
 
 @rule("nll_loss")
 def nll_loss(site: Site) -> Effect:
-    return Effect("new", ("input", "other", *(("third",) if len(site.operands) > 2 else ())))
+    weights = ("third",) if len(site.operands) > 2 else ()
+    if len(site.x.shape) not in (1, 2, 4) and not is_contiguous(site.x.shape, site.x.strides):
+        # `nll_loss_nd` of aten/src/ATen/native/LossNLL.cpp makes it contiguous first
+        return Effect("new", ("other", *weights), (site.n,))
+    return Effect("new", ("input", "other", *weights))
 
 
 @rule("ctc_loss")
