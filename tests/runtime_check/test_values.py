@@ -62,6 +62,30 @@ while True:
 """
 
 
+HALF = """\
+import torch
+from torch import nn
+
+net = nn.Linear(16, 4096).cuda()
+optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+while True:
+    x, y = torch.randn(64, 16).cuda(), torch.randint(0, 4096, (64,)).cuda()
+    optimizer.zero_grad()
+    with torch.autocast("cuda", dtype=torch.float16):
+        loss = nn.functional.cross_entropy(net(x), y)
+    loss.backward()
+    optimizer.step()
+"""
+
+
+def test_logarithms_of_half_precision_stay_half_on_cuda(lab: Lab) -> None:
+    """Kept for backward: the logarithms in half precision and their copy in float32, which the loss is taken of."""
+    logits = 64 * 4096
+    kept = lab.measured(HALF).figures.terms["activations"] - 6 * logits
+    # what else there is: the batch and the weight in half precision
+    assert 0 < kept < logits
+
+
 @pytest.mark.parametrize("text", [WINDOWS, CLOSURE, SCALED], ids=["windows", "closure", "scaled"])
 def test_a_fake_step_holds_what_a_real_one_does(lab: Lab, text: str) -> None:
     fake, real = (lab.measured(text, device=device, rules="cpu").figures for device in ("fake", "cpu"))

@@ -219,8 +219,12 @@ MARKED = frozenset({"backward", "step", "zero_grad", "unknown_call"})
 
 def mark(run: Run, event: Event) -> None:
     """Record an event between the operations."""
-    if run.program.tape is not None and event.kind in MARKED and not run.program.tape.full:
-        run.program.tape.add(Mark(event, alive(run), run.autocast))
+    tape = run.program.tape
+    if tape is not None and event.kind in MARKED and not tape.full:
+        tape.add(Mark(event, alive(run), run.autocast))
+    elif tape is not None and event.kind == "item" and isinstance(event.subject, Array):
+        # `x.argmax().item()` leaves the tensor behind
+        tape.handed.setdefault(len(run.frames), []).append(event.subject)
 
 
 def left(run: Run, result: Value) -> None:

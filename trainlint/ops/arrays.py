@@ -40,12 +40,20 @@ def converted(call: OpCall, array: Array) -> Array:
     return array if asked is None or is_none(asked) else array.but(dtype=dtype_named(asked))
 
 
+def deepest(value: Value) -> Array | None:
+    """An array in lists of lists, None where there are only numbers."""
+    while isinstance(value, Seq):
+        value = element(value)
+    return value if isinstance(value, Array) else None
+
+
 def of_numbers(call: OpCall, value: Seq) -> Array:
     """`np.array([[1, 2], [3, 4]])`: the shape of the nesting; float64 where a float is among the numbers."""
     with call.run.silent():
         nested = of_data(call, value)
     asked = call.kwargs.get("dtype")
-    plain = "float64" if nested.dtype == "float32" else nested.dtype
+    # Python's floats are doubles, arrays keep their type
+    plain = "float64" if nested.dtype == "float32" and deepest(value) is None else nested.dtype
     dtype = dtype_named(asked) if asked is not None else plain if call.name != "numpy.float32" else "float32"
     return Array(lib="numpy", grad=False, shape=nested.shape, dtype=dtype)
 

@@ -347,7 +347,7 @@ def product(call: OpCall, left: Value, right: Value) -> Value | None:
     """`a @ b` is `torch.matmul(a, b)`."""
     lib = next((v.lib for v in (left, right) if isinstance(v, Array)), "torch")
     matmul = FUNCTIONS.get("torch.matmul")
-    if lib == "torch" and matmul is not None:
+    if lib in ("torch", "numpy") and matmul is not None:
         result = matmul(OpCall(call.run, call.scope, call.node, "@", [left, right], {}))
         if result is not None:
             return result

@@ -90,7 +90,7 @@ def belongs(value: Value, cls: Value) -> bool | None:
     if isinstance(value, Mapping):
         return (
             name in ("builtins.dict", "collections.abc.Mapping")
-            if name in ("builtins.dict", *_TYPES, *_SEQUENCES)
+            if name in ("builtins.dict", *_TENSORS, *_TYPES, *_SEQUENCES)
             else None
         )
     if isinstance(value, Array):

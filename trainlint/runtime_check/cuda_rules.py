@@ -27,6 +27,7 @@ def use_cuda_rules(pretend: Pretend, assumed: Callable[[str], None]) -> None:
     _dropout_and_attention()
     _recurrent(assumed)
     _foreach()
+    _cross_entropy()
     pretend.adapt = _autocast
 
 
@@ -136,6 +137,27 @@ def _foreach() -> None:
         plain(self, params, defaults)
 
     Optimizer.__init__ = init
+
+
+def _cross_entropy() -> None:
+    """Under CUDA's autocast the logarithms stay in half precision, the loss of them does not.
+
+    `cross_entropy_loss` asks for the type of its input (ATen/native/LossNLL.cpp) and is itself in no list.
+    """
+    plain = F.cross_entropy
+
+    def cross_entropy(input: Any, target: Any, weight: Any = None, *rest: Any, **named: Any) -> Any:
+        half = isinstance(input, torch.Tensor) and input.dtype in (torch.float16, torch.bfloat16)
+        spread = named.get("label_smoothing", 0.0) or len(rest) > 4 or target.is_floating_point()
+        if not half or spread or not torch.is_autocast_enabled("cpu"):
+            return plain(input, target, weight, *rest, **named)
+        with torch.autocast("cpu", enabled=False):
+            logarithms = torch.log_softmax(input, 0 if input.dim() == 1 else 1, dtype=input.dtype)
+            return F.nll_loss(
+                logarithms.float(), target, weight, *rest, **{k: v for k, v in named.items() if k != "label_smoothing"}
+            )
+
+    F.cross_entropy = cross_entropy
 
 
 _T: Any = torch.Tensor
