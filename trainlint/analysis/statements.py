@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from trainlint.analysis import calls
+from trainlint.analysis.arrays import Array
 from trainlint.analysis.attributes import bind
 from trainlint.analysis.autocast import autocast_of
 from trainlint.analysis.branches import fork
@@ -74,7 +75,10 @@ def execute_block(run: Run, scope: Scope, block: list[ir.Stmt]) -> bool:
 
 def _expr(run: Run, scope: Scope, stmt: ir.ExprStmt) -> bool:
     value = stmt.value
-    evaluate(run, scope, value)
+    given = evaluate(run, scope, value)
+    if run.program.tape is not None and isinstance(given, Array):
+        # nothing holds it after the statement
+        run.program.tape.handed.setdefault(len(run.frames), []).append(given)
     if isinstance(value, ir.Call) and _never_returns(value):
         run.way = "raise"
         return True
