@@ -67,6 +67,14 @@ DATA = {
         "    return ids\nx = torch.tensor([row() for _ in range(900)]).float()",
         "900, 8",
     ),
+    "words that are looked up and padded": (
+        'place = {"pad": 0}\nfor text in ("a b c", "c d e f g h i j k l"):\n    for word in text.split():\n'
+        "        if word not in place:\n            place[word] = len(place)\n"
+        "def encode(text):\n    ids = [place.get(w, 1) for w in text.lower().split()][:8]\n"
+        "    return ids + [0] * (8 - len(ids))\n"
+        'x = torch.tensor([encode(t) for t in ["a b c", "c d e f g h i j k l"] * 700]).float()',
+        "1400, 8",
+    ),
     "sequences of one length": (
         "x = nn.utils.rnn.pad_sequence([torch.zeros(8) for _ in range(500)], batch_first=True)",
         "500, 8",

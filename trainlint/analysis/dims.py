@@ -301,9 +301,11 @@ def greatest(atom: Atom) -> int | None:
 
 def smaller(a: Value | None, b: Value | None) -> Value:
     """The smaller of two sizes that are not negative; an atom where that is not decided."""
-    decided = at_least(a, b)
-    if decided is not None and a is not None and b is not None:
-        return b if decided else a
+    if a is not None and b is not None:
+        if at_least(a, b) is True:
+            return b
+        if at_least(b, a) is True:
+            return a
     p, q = poly_of(a), poly_of(b)
     if p is None or q is None or any((low := bounds(poly)[0]) is None or low < 0 for poly in (p, q)):
         return Unknown()

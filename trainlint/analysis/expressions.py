@@ -235,6 +235,9 @@ def _comp(run: Run, scope: Scope, expr: ir.Comp) -> Value:
         evaluate(run, inner, expr.elt)
         return Mapping({}, True)
     kind = "list" if expr.kind == "generator" else expr.kind
+    if length is None:
+        # however many there are, it is a number that may cancel: `ids + [0] * (n - len(ids))`
+        length = Sym("len(…)")
     covering = Seq(kind, None, evaluate(run, inner, expr.elt), None, length)
     covering.born = run.tick()
     return covering

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import reduce
 
 from trainlint.analysis import dims
 from trainlint.analysis.arrays import Array
@@ -428,7 +429,9 @@ def _mapping_method(run: Run, mapping: Mapping, name: str, args: list[Value], kw
 def _lookup(run: Run, mapping: Mapping, name: str, args: list[Value]) -> Value:
     key, fallback = args[0], args[1] if len(args) > 1 else Const(None)
     if not isinstance(key, Const) or not isinstance(key.value, KEYS):
-        return Unknown()
+        # one of them, or what is given instead
+        each = [*mapping.items.values(), fallback]
+        return reduce(join, each) if name == "get" and not mapping.open else Unknown()
     found = mapping.items.get(key.value)
     if found is not None:
         if name == "pop":

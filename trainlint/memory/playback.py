@@ -13,6 +13,7 @@ from functools import partial
 from trainlint.analysis.arrays import Array
 from trainlint.analysis.classes import flatten
 from trainlint.analysis.facts import Cond, Loop
+from trainlint.analysis.rounds import is_backward
 from trainlint.analysis.tape import Entry, Live, Mark, Returned, Round, Settled, Site, held_by
 from trainlint.analysis.values import Const, Place, Value
 from trainlint.memory import clipping
@@ -90,6 +91,8 @@ class Playback:
         self.cycle: set[int] = set()
         # what happens in the rounds with a step only
         self.rare: set[int] = set()
+        # is there a backward in the other rounds?
+        self.always = True
         # each optimizer with the parameters whose state it has made, and the optimizers that have made what they share
         self.states: set[Hashable] = set()
         for tensor in book.tensors:
@@ -112,6 +115,7 @@ class Playback:
             rare |= {id(e) for e in entries if isinstance(e, Mark) and e.event.kind in ("step", "zero_grad")}
         steps = CYCLE if rare else PLAIN
         self.rare = rare
+        self.always = any(is_backward(entry) and id(entry) not in rare for entry in entries)
         made = {id(a) for e in entries if isinstance(e, Site) and id(e) in rare for a in e.results}
         targets = bound_by(self.loop)
         self.stand(lives[0])
@@ -197,8 +201,9 @@ class Playback:
         if site.op in MOVES and not self.book.weighs(site) and not any(map(self.placing.on, site.operands)):
             for array in site.results:
                 moved = self.made(site, array, "batch", place)
-                # what is moved in some rounds only are batches of others
-                self.stretch.moved[call_of(site)] += 0 if id(site) in self.rare else moved
+                # what is moved in some rounds only are batches of others, unless backward too is run in these only
+                apart = (id(site) in self.rare and self.always) or self.optional(site)
+                self.stretch.moved[call_of(site)] += 0 if apart else moved
             return
         if any(array.lib == "torch" and not self.placing.on(array) for array in site.results):
             # a copy for the host
