@@ -183,7 +183,7 @@ class TransformerBlock(nn.Module):
         self.dropout = nn.Dropout(p=dropout)
 
     def forward(self, x, mask):
-        x = self.input_sublayer(x, lambda _x: self.attention.forward(_x, _x, _x, mask=mask))
+        x = self.input_sublayer(x, lambda _x: self.attention(_x, _x, _x, mask=mask))
         x = self.output_sublayer(x, self.feed_forward)
         return self.dropout(x)
 
@@ -203,7 +203,7 @@ class BERT(nn.Module):
         mask = (x > 0).unsqueeze(1).repeat(1, x.size(1), 1).unsqueeze(1)
         x = self.embedding(x, segment_info)
         for transformer in self.transformer_blocks:
-            x = transformer.forward(x, mask)
+            x = transformer(x, mask)
         return x
 
 
@@ -294,7 +294,7 @@ class BERTTrainer:
         total_element = 0
         for i, data in enumerate(data_loader):
             data = {key: value.to(self.device) for key, value in data.items()}
-            next_sent_output, mask_lm_output = self.model.forward(data["bert_input"], data["segment_label"])
+            next_sent_output, mask_lm_output = self.model(data["bert_input"], data["segment_label"])
             next_loss = self.criterion(next_sent_output, data["is_next"])
             mask_loss = self.criterion(mask_lm_output.transpose(1, 2), data["bert_label"])
             loss = next_loss + mask_loss

@@ -129,11 +129,11 @@ decoder = CharRNN(
     model=args.model,
     n_layers=args.n_layers,
 )
-decoder_optimizer = torch.optim.Adam(decoder.parameters(), lr=args.learning_rate)
-criterion = nn.CrossEntropyLoss()
-
 if args.cuda:
     decoder.cuda()
+
+decoder_optimizer = torch.optim.Adam(decoder.parameters(), lr=args.learning_rate)
+criterion = nn.CrossEntropyLoss()
 
 start = time.time()
 all_losses = []
